@@ -1,0 +1,1 @@
+//! What every daemon has: signals, log, metrics, admin server, exit codes.

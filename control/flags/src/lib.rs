@@ -1,0 +1,1 @@
+//! The command-line dialect of the binaries: flags, environment variables, errors.

@@ -1,0 +1,3 @@
+//! Runs one PostgreSQL instance and converges it to what the cluster data wants.
+
+fn main() {}

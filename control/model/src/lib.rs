@@ -1,0 +1,14 @@
+//! The cluster as data, and every decision about it.
+//!
+//! Pure: no clock, no randomness of its own, no I/O. Time and a seed are arguments. Modules in reading order:
+//! [`uid`], [`time`], [`lsn`] and [`generation`] are the words; [`spec`] is what the user wants, [`cluster`] the one value in
+//! the store, [`info`] what components say of themselves, [`local`] the keeper's own files.
+
+pub mod cluster;
+pub mod generation;
+pub mod info;
+pub mod local;
+pub mod lsn;
+pub mod spec;
+pub mod time;
+pub mod uid;

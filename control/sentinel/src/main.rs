@@ -1,0 +1,3 @@
+//! Decides over the store which PostgreSQL instance is master.
+
+fn main() {}

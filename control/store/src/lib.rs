@@ -1,0 +1,1 @@
+//! The store: etcd and in-memory implementations, leader election, leases.

@@ -1,0 +1,3 @@
+//! Carries clients to the current master.
+
+fn main() {}
