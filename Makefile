@@ -1,0 +1,51 @@
+# Every command that a person or CI runs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help
+help: ## List the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the whole system on this machine: etcd, 2 sentinels, 3 keepers, a proxy on 127.0.0.1:25432
+	@demo/up
+
+.PHONY: demo-failover
+demo-failover: ## Kill the demo's master while a client writes; print the outage and what was lost
+	@demo/failover
+
+.PHONY: demo-down
+demo-down: ## Stop the demo and remove its data
+	@demo/down
+
+.PHONY: deps
+deps: ## Install what building and testing need and this machine lacks
+	@scripts/deps test
+
+.PHONY: build
+build: ## Build the four binaries with optimisations into target/release
+	@scripts/deps build
+	cargo build --locked --release $(BINARIES)
+
+BINARIES := -p stolon-proxy -p stolon-sentinel -p stolon-keeper -p stolonctl
+
+.PHONY: lint
+lint: ## Check format and lints
+	@scripts/deps build
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: test
+test: ## Install what is missing and run every test: units, model, store, end to end
+	@scripts/deps test
+	cargo build --locked $(BINARIES)
+	majors=$$(scripts/postgres-majors) && \
+	  export STOLON_BIN_DIR=$(CURDIR)/target/debug STOLON_PG_MAJORS_DIR=$$majors && \
+	  if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
+	  else cargo test --locked --workspace; fi
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
