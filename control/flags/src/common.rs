@@ -1,0 +1,82 @@
+//! The flags of every binary: which cluster, and where its store is.
+
+use crate::stop::UsageError;
+use stolon_model::time::GoDuration;
+
+/// Which cluster, and where its store is. Every binary flattens this into its own flags.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CommonFlags {
+    /// cluster name
+    #[arg(long, global = true, default_value = "")]
+    pub cluster_name: String,
+    /// store backend type (etcdv3)
+    #[arg(long, global = true, default_value = "")]
+    pub store_backend: String,
+    /// a comma-delimited list of store endpoints (use https scheme for tls communication) (default http://127.0.0.1:2379)
+    #[arg(long, global = true, default_value = "")]
+    pub store_endpoints: String,
+    /// store request timeout
+    #[arg(long, global = true, default_value = "5s")]
+    pub store_timeout: GoDuration,
+    /// the store base prefix
+    #[arg(long, global = true, default_value = "stolon/cluster")]
+    pub store_prefix: String,
+    /// certificate file for client identification to the store
+    #[arg(long, global = true, default_value = "")]
+    pub store_cert_file: String,
+    /// private key file for client identification to the store
+    #[arg(long, global = true, default_value = "")]
+    pub store_key: String,
+    /// verify certificates of HTTPS-enabled store servers using this CA bundle
+    #[arg(long, global = true, default_value = "")]
+    pub store_ca_file: String,
+    /// skip store certificate verification (insecure!!!)
+    #[arg(long, global = true)]
+    pub store_skip_tls_verify: bool,
+    /// metrics listen address i.e "0.0.0.0:8080" (disabled by default)
+    #[arg(long, global = true, default_value = "")]
+    pub metrics_listen_address: String,
+    /// the k8s resource kind to be used to store stolon clusterdata and do sentinel leader election (kubernetes store backend only)
+    #[arg(long, global = true, default_value = "")]
+    pub kube_resource_kind: String,
+}
+
+impl CommonFlags {
+    /// Checks what every program needs before anything else, in Stolon's order and words.
+    pub fn check(&self) -> Result<(), UsageError> {
+        if self.cluster_name.is_empty() {
+            return Err(UsageError::new("cluster name required"));
+        }
+        match self.store_backend.as_str() {
+            "" => Err(UsageError::new("store backend type required")),
+            "etcdv3" => Ok(()),
+            "etcd" | "etcdv2" => Err(UsageError::new(format!(
+                "store backend {:?} means the etcd v2 API, which this build does not speak, and the v3 API of the same servers \
+                 is another store: use --store-backend=etcdv3 and bring an existing cluster over with stolonctl clusterdata \
+                 read and write",
+                self.store_backend
+            ))),
+            "kubernetes" => {
+                match self.kube_resource_kind.as_str() {
+                    "configmap" => {}
+                    "" => return Err(UsageError::new("unspecified kubernetes resource kind")),
+                    kind => {
+                        let text = format!("wrong kubernetes resource kind: {kind:?}");
+                        return Err(UsageError::new(text));
+                    }
+                }
+                Err(self.left_out())
+            }
+            "consul" => Err(self.left_out()),
+            other => Err(UsageError::new(format!("Unknown store backend: {other:?}"))),
+        }
+    }
+
+    fn left_out(&self) -> UsageError {
+        UsageError::new(format!(
+            "store backend {:?} is left out of this build, which speaks etcd v3 only: use --store-backend=etcdv3 and bring an \
+             existing cluster over with stolonctl clusterdata read and write",
+            self.store_backend
+        ))
+    }
+}
