@@ -42,7 +42,7 @@ mod value;
 
 pub use common::CommonFlags;
 pub use completion::{UnknownShell, completion};
-pub use log::{LogFlags, LogFormat, LogLevel};
+pub use log::{LogFlags, LogFormat};
 pub use parse::{Parsed, parse};
 pub use program::{Deprecated, Program, VERSION};
 pub use stop::{Stop, UsageError};

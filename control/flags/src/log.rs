@@ -21,28 +21,10 @@ pub struct LogFlags {
 }
 
 impl LogFlags {
-    /// The level that was asked for, `--debug` included.
-    pub fn level(&self) -> Result<LogLevel, UsageError> {
-        let level = match self.log_level.as_str() {
-            "debug" => LogLevel::Debug,
-            "info" => LogLevel::Info,
-            "warn" => LogLevel::Warn,
-            "error" => LogLevel::Error,
-            other => return Err(UsageError::new(format!("invalid log level: {other}"))),
-        };
-        Ok(if self.debug { LogLevel::Debug } else { level })
+    /// The word of the level that was asked for, `--debug` included; the log knows which words there are.
+    pub fn level_word(&self) -> &str {
+        if self.debug { "debug" } else { &self.log_level }
     }
-}
-
-/// The least important thing that is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the four levels by their own names")]
-pub enum LogLevel {
-    Debug,
-    #[default]
-    Info,
-    Warn,
-    Error,
 }
 
 /// The layout of the log.

@@ -1,5 +1,7 @@
 //! Subcommands: found wherever flags stand, each with its own flags and the global ones.
 
+#![expect(clippy::unwrap_used, reason = "what a test unwraps, it asserts")]
+
 use std::ffi::OsString;
 use stolon_flags::{Parsed, Program, Stop, completion, parse};
 

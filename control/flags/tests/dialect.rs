@@ -1,7 +1,9 @@
 //! The dialect as a user of a binary sees it: words and variables in, values or texts out.
 
+#![expect(clippy::unwrap_used, reason = "what a test unwraps, it asserts")]
+
 use std::ffi::OsString;
-use stolon_flags::{CommonFlags, Deprecated, LogFlags, LogLevel, Parsed, Program, Stop, parse};
+use stolon_flags::{CommonFlags, Deprecated, LogFlags, LogFormat, Parsed, Program, Stop, parse};
 use stolon_model::time::GoDuration;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -70,7 +72,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(common.store_timeout, GoDuration::from_secs(5));
     assert!(!common.store_skip_tls_verify);
     assert!(can_be_master);
-    assert_eq!((log.level(), log.log_color), (Ok(LogLevel::Info), None));
+    assert_eq!((log.level_word(), log.log_color, log.log_format), ("info", None, LogFormat::Go));
 }
 
 #[test]
@@ -195,17 +197,16 @@ fn a_bad_variable_is_fatal_and_named() {
 #[test]
 fn deprecated_flags_work_and_say_so() {
     let parsed = ok(&["--debug"]);
-    assert_eq!(parsed.args.log.level(), Ok(LogLevel::Debug));
+    assert_eq!(parsed.args.log.level_word(), "debug");
     assert_eq!(parsed.notices, ["Flag --debug has been deprecated, use --log-level=debug instead"]);
     let parsed = run(&[], &[("STKEEPER_DEBUG", "true")]).unwrap();
     assert_eq!(parsed.notices, ["Flag --debug has been deprecated, use --log-level=debug instead"]);
 }
 
 #[test]
-fn a_log_level_is_one_of_four() {
-    assert_eq!(ok(&["--log-level=warn"]).args.log.level(), Ok(LogLevel::Warn));
-    let error = ok(&["--log-level=loud"]).args.log.level().unwrap_err();
-    assert_eq!(error.to_string(), "invalid log level: loud");
+fn the_log_has_a_level_and_a_layout() {
+    let log = ok(&["--log-level=warn", "--log-format", "json"]).args.log;
+    assert_eq!((log.level_word(), log.log_format), ("warn", LogFormat::Json));
 }
 
 #[test]
