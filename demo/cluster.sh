@@ -112,16 +112,14 @@ psql_command() {
   printf "PGPASSWORD='%s' psql -h 127.0.0.1 -p %s -U stolon postgres" "$(cat "$demo/secrets/pgsql")" "$proxy_port"
 }
 
-# What the cluster says of itself, as numbers to wait for.
-keeper_states() { # lines: uid healthy(pg) generation-reached master?
-  ctl status --format json 2>/dev/null | python3 -c '
-import json, sys
-try: s = json.load(sys.stdin)
-except ValueError: sys.exit()
-m = s.get("cluster", {}).get("master_keeper_uid")
-for k in s.get("keepers", []):
-    print(k["uid"], k["pg_healthy"], k["pg_wanted_generation"] == k["pg_current_generation"] > 0, k["uid"] == m)
-'
+# What the cluster says of itself: lines of `keeper healthy converged master`, each of the last three yes or no.
+keeper_states() {
+  ctl status 2>/dev/null | awk -F '\t+' '
+    /^=== / { keepers = ($0 == "=== Keepers ===") }
+    keepers && NF >= 6 && $1 != "UID" { healthy[$1] = $4; converged[$1] = ($5 == $6 && $5 > 0) }
+    sub(/^Master Keeper: /, "") { master = $0 }
+    END { for (k in healthy) print k, healthy[k] == "true" ? "yes" : "no", converged[k] ? "yes" : "no", k == master ? "yes" : "no" }
+  '
 }
 
 sql() { PGPASSWORD=$(cat "$demo/secrets/pgsql") PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-20} psql -h 127.0.0.1 -p "$proxy_port" -U stolon -XqAt -v ON_ERROR_STOP=1 postgres "$@"; }
