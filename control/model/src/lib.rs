@@ -7,6 +7,7 @@
 pub mod cluster;
 pub mod generation;
 pub mod info;
+pub mod json;
 pub mod local;
 pub mod lsn;
 pub mod spec;
