@@ -10,6 +10,8 @@ pub mod info;
 pub mod json;
 pub mod local;
 pub mod lsn;
+pub mod plan;
+pub mod postgres;
 pub mod spec;
 pub mod time;
 pub mod uid;

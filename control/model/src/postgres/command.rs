@@ -1,0 +1,190 @@
+//! Command lines of PostgreSQL's programs, typed. A password is in none of them: it goes through a file.
+
+use crate::postgres::SOCKET_DIRECTORY;
+use crate::postgres::conf::{TEMPORARY_CONF, Target};
+use crate::postgres::conninfo::ConnInfo;
+use crate::postgres::pgpass;
+use crate::postgres::role::{Account, AuthMethod};
+use crate::postgres::secret::Secret;
+use crate::postgres::version::PgVersion;
+use crate::spec::NewConfig;
+
+/// A program to run, complete but for two paths that only the shell knows: that of the program (`--pg-bin-path`, or PATH if
+/// that is empty) and that of the temporary file for [`Command::secret`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its name: `initdb`, `pg_ctl`, `postgres`, `pg_basebackup`, `pg_rewind`, or `/bin/sh`, which is a path already.
+    pub program: &'static str,
+    /// Its arguments, without the program itself.
+    pub args: Vec<Argument>,
+    /// Variables added to the environment.
+    pub environment: Vec<(&'static str, Argument)>,
+    /// What a temporary file (mode 0600, removed afterwards) holds while the program runs.
+    pub secret: Option<Secret>,
+}
+
+/// One argument, or the value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// As it stands.
+    Text(String),
+    /// The path of the file that holds [`Command::secret`].
+    SecretFile,
+}
+
+impl Command {
+    fn new<'a>(program: &'static str, args: impl IntoIterator<Item = &'a str>) -> Self {
+        let args = args.into_iter().map(|arg| Argument::Text(arg.to_owned())).collect();
+        Self { program, args, environment: Vec::new(), secret: None }
+    }
+
+    fn arg(&mut self, text: impl Into<String>) {
+        self.args.push(Argument::Text(text.into()));
+    }
+
+    fn with_pgpass(mut self, source: &ConnInfo) -> Self {
+        let password = source.get("password");
+        if !password.is_empty() {
+            self.secret = Some(pgpass::entry(
+                source.get("host"),
+                source.get("port"),
+                source.get("user"),
+                &Secret::new(password),
+            ));
+            self.environment.push(("PGPASSFILE", Argument::SecretFile));
+        }
+        self
+    }
+}
+
+/// `pg_ctl stop -m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopMode {
+    /// Sessions are ended, everything is written, connected standbys get all WAL.
+    Fast,
+    /// Everything is dropped; the next start recovers. For a server that does not obey `fast`.
+    Immediate,
+}
+
+impl StopMode {
+    /// The word of `pg_ctl`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Immediate => "immediate",
+        }
+    }
+}
+
+/// `initdb`: a new instance that belongs to `superuser`.
+pub fn initdb(pgdata: &str, superuser: &Account, config: &NewConfig) -> Command {
+    let mut command = Command::new("initdb", ["-D", pgdata, "-U", &superuser.name]);
+    if let Some(password) = superuser.password() {
+        command.secret = Some(Secret::new(format!("{}\n", password.expose())));
+        command.arg("--pwfile");
+        command.args.push(Argument::SecretFile);
+    }
+    if superuser.method == AuthMethod::ScramSha256 {
+        // Up to 13 initdb stores md5 unless told so, and with that nobody logs in through a scram-sha-256 rule.
+        command.arg("--auth");
+        command.arg(superuser.method.as_str());
+    }
+    if !config.locale.is_empty() {
+        command.arg("--locale");
+        command.arg(&config.locale);
+    }
+    if !config.encoding.is_empty() {
+        command.arg("--encoding");
+        command.arg(&config.encoding);
+    }
+    if config.data_checksums {
+        command.arg("--data-checksums");
+    }
+    command
+}
+
+/// `/bin/sh -c` of a restore command: `%d` becomes PGDATA, `%%` a percent sign, any other `%x` stays.
+pub fn restore(pgdata: &str, shell_command: &str) -> Command {
+    Command::new("/bin/sh", ["-c", &expand(shell_command, pgdata)])
+}
+
+fn expand(shell_command: &str, pgdata: &str) -> String {
+    let mut text = String::with_capacity(shell_command.len());
+    let mut chars = shell_command.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('d') => text.push_str(pgdata),
+            Some('%') => text.push('%'),
+            Some(other) => text.extend(['%', other]),
+            None => text.push('%'),
+        }
+    }
+    text
+}
+
+/// `postgres`: the server itself, a child of the keeper.
+pub fn postgres(pgdata: &str, conf: Target) -> Command {
+    let socket = format!("unix_socket_directories={SOCKET_DIRECTORY}");
+    let mut command = Command::new("postgres", ["-D", pgdata, "-c", &socket]);
+    if conf == Target::Temporary {
+        command.arg("-c");
+        command.arg(format!("config_file={pgdata}/{TEMPORARY_CONF}"));
+    }
+    command
+}
+
+fn pg_ctl_options() -> String {
+    format!("-c unix_socket_directories={SOCKET_DIRECTORY}")
+}
+
+/// `pg_ctl stop`, which waits for the end.
+pub fn stop(pgdata: &str, mode: StopMode) -> Command {
+    Command::new(
+        "pg_ctl",
+        ["stop", "-w", "-D", pgdata, "-o", &pg_ctl_options(), "-m", mode.as_str()],
+    )
+}
+
+/// `pg_ctl status`: exit code 0 is running, 3 stopped, 4 no data directory.
+pub fn status(pgdata: &str) -> Command {
+    Command::new("pg_ctl", ["status", "-D", pgdata, "-o", &pg_ctl_options()])
+}
+
+/// `pg_ctl reload`.
+pub fn reload(pgdata: &str) -> Command {
+    Command::new("pg_ctl", ["reload", "-D", pgdata, "-o", &pg_ctl_options()])
+}
+
+/// `pg_ctl promote`, which waits until the instance takes writes.
+pub fn promote(pgdata: &str) -> Command {
+    Command::new("pg_ctl", ["promote", "-w", "-D", pgdata])
+}
+
+/// `pg_basebackup` from `source` into an absent PGDATA, over the slot made for this db.
+pub fn basebackup(
+    pgdata: &str,
+    source: &ConnInfo,
+    slot: &str,
+    version: Option<PgVersion>,
+) -> Command {
+    let conninfo = source.without_password().text();
+    let mut command = Command::new(
+        "pg_basebackup",
+        ["-R", "-v", "-P", "-Xs", "-D", pgdata, "-d", conninfo.expose()],
+    );
+    if version.is_some_and(PgVersion::basebackup_takes_slot) {
+        command.arg("--slot");
+        command.arg(slot);
+    }
+    command.with_pgpass(source)
+}
+
+/// `pg_rewind` of a stopped PGDATA to `source`, which must be the master: a standby cannot be a source.
+pub fn rewind(pgdata: &str, source: &ConnInfo) -> Command {
+    let server = format!("--source-server={}", source.without_password().text().expose());
+    Command::new("pg_rewind", ["--debug", "-D", pgdata, &server]).with_pgpass(source)
+}

@@ -1,0 +1,127 @@
+//! The configuration files of an instance, as text.
+
+use crate::postgres::recovery::{Recovery, RecoveryMode};
+use crate::postgres::secret::Secret;
+use crate::postgres::version::PgVersion;
+use crate::spec::PgParameters;
+
+/// The file with which an instance is started while it is made, beside a `postgresql.conf` that is left as found.
+pub const TEMPORARY_CONF: &str = "stolon-temp-postgresql.conf";
+
+/// What is generated for an instance, compared to tell whether it has to be generated again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Ordinary parameters.
+    pub parameters: PgParameters,
+    /// Settings of recovery.
+    pub recovery: Recovery,
+    /// Lines of `pg_hba.conf`.
+    pub hba: Vec<String>,
+}
+
+/// Which configuration file the parameters go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `postgresql.conf`.
+    Final,
+    /// [`TEMPORARY_CONF`], which includes `postgresql.conf` if there is one.
+    Temporary,
+}
+
+/// A change to a file in PGDATA. `name` is relative to PGDATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// Replaces the file atomically (temporary file beside it, fsync, chmod 0600, rename).
+    Write {
+        /// The file.
+        name: &'static str,
+        /// Everything in it.
+        content: Secret,
+    },
+    /// Removes whatever has this name and makes it a symbolic link to `/dev/null`.
+    LinkToNull {
+        /// The link.
+        name: &'static str,
+    },
+}
+
+impl FileChange {
+    fn write(name: &'static str, content: impl Into<String>) -> Self {
+        Self::Write { name, content: Secret::new(content) }
+    }
+}
+
+impl Config {
+    /// The files that express this configuration. Signal files are only ever added: PostgreSQL itself removes them when it
+    /// is promoted.
+    pub fn files(&self, version: Option<PgVersion>, target: Target) -> Vec<FileChange> {
+        let old = version.is_some_and(PgVersion::has_recovery_conf);
+        let mut conf = String::new();
+        if target == Target::Temporary {
+            conf.push_str("include_if_exists 'postgresql.conf'\n");
+        }
+        for (name, value) in self.parameters.iter().filter(|(name, _)| is_name(name)) {
+            conf.push_str(&line(name, value));
+        }
+        let recovering = self.recovery.mode != RecoveryMode::None;
+        if recovering && !old {
+            conf.push_str(&recovery_lines(&self.recovery));
+        }
+        let name = match target {
+            Target::Final => "postgresql.conf",
+            Target::Temporary => TEMPORARY_CONF,
+        };
+        let hba: String = self.hba.iter().map(|line| format!("{line}\n")).collect();
+        let mut files = vec![FileChange::write(name, conf), FileChange::write("pg_hba.conf", hba)];
+        match self.recovery.mode {
+            RecoveryMode::None => {}
+            mode if old => {
+                let standby =
+                    if mode == RecoveryMode::Standby { "standby_mode = 'on'\n" } else { "" };
+                let content = format!("{standby}{}", recovery_lines(&self.recovery));
+                files.push(FileChange::write("recovery.conf", content));
+            }
+            RecoveryMode::Standby => files.push(FileChange::write("standby.signal", "")),
+            RecoveryMode::Recovery => files.push(FileChange::write("recovery.signal", "")),
+        }
+        files
+    }
+}
+
+impl Config {
+    /// The same before a start, when `postgresql.auto.conf` is put out of use too: ALTER SYSTEM must not override us.
+    pub fn files_for_start(&self, version: Option<PgVersion>, target: Target) -> Vec<FileChange> {
+        let mut files = self.files(version, target);
+        files.push(FileChange::LinkToNull { name: "postgresql.auto.conf" });
+        files
+    }
+}
+
+fn recovery_lines(recovery: &Recovery) -> String {
+    recovery.parameters.iter().map(|(name, value)| recovery_line(name, value.expose())).collect()
+}
+
+/// A parameter of the user: quotes are doubled, backslashes are left for PostgreSQL to interpret, as they always were. A
+/// line break, which no line can hold, becomes the escape for it.
+fn line(name: &str, value: &str) -> String {
+    format!("{name} = '{}'\n", on_one_line(&value.replace('\'', "''")))
+}
+
+/// A recovery parameter: PostgreSQL gets exactly this value.
+fn recovery_line(name: &str, value: &str) -> String {
+    line(name, &value.replace('\\', r"\\"))
+}
+
+fn on_one_line(value: &str) -> String {
+    value.replace('\n', r"\n").replace('\r', r"\r")
+}
+
+/// Whether PostgreSQL's parser takes it for the name of a parameter. Any other would make it refuse the whole file.
+fn is_name(name: &str) -> bool {
+    let part = |part: &str| {
+        let mut bytes = part.bytes();
+        bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+    };
+    name.split('.').count() <= 2 && name.split('.').all(part)
+}

@@ -1,0 +1,148 @@
+//! The parameters of an instance: what is written, and what of it is reported.
+
+use crate::cluster::DbSpec;
+use crate::postgres::{SOCKET_DIRECTORY, sync, version::PgVersion};
+use crate::spec::PgParameters;
+
+/// Parameters that the keeper writes itself; they are left out of the report.
+pub const MANAGED: [&str; 21] = [
+    "unix_socket_directories",
+    "wal_keep_segments",
+    "wal_keep_size",
+    "hot_standby",
+    "listen_addresses",
+    "port",
+    "max_replication_slots",
+    "max_wal_senders",
+    "wal_log_hints",
+    "synchronous_standby_names",
+    "primary_conninfo",
+    "primary_slot_name",
+    "recovery_min_apply_delay",
+    "restore_command",
+    "recovery_target",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_xid",
+    "recovery_target_timeline",
+    "recovery_target_action",
+];
+
+/// PostgreSQL's own timers whose defaults alone add seconds to an outage: a standby looks for its primary again after 5 s,
+/// and reports its position every 10 s. Written unless the user sets them.
+pub const TIMERS: [(&str, &str); 2] =
+    [("wal_retrieve_retry_interval", "500ms"), ("wal_receiver_status_interval", "1s")];
+
+const WAL_KEEP_SEGMENTS: u64 = 8;
+const WAL_KEEP_SIZE: &str = "128";
+
+/// Whether the [`TIMERS`] are written. They are not while an instance is made: what it has configured then is kept as its
+/// initial parameters, and these are not the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timers {
+    /// Written at the lowest precedence.
+    Written,
+    /// Left to PostgreSQL.
+    LeftOut,
+}
+
+/// What the parameters of an instance come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// What the cluster data want.
+    pub spec: &'a DbSpec,
+    /// Parameters found when the instance was made; they count only with `includePreviousConfig`.
+    pub initial: Option<&'a PgParameters>,
+    /// `--pg-listen-address`.
+    pub listen_address: &'a str,
+    /// `--pg-port`.
+    pub port: &'a str,
+    /// The version of the programs; `None` if unknown.
+    pub version: Option<PgVersion>,
+    /// The timers of our own choice.
+    pub timers: Timers,
+}
+
+/// The parameters to write, by name.
+pub fn wanted(sources: &Sources<'_>) -> PgParameters {
+    let spec = sources.spec;
+    let mut all = PgParameters::new();
+    if sources.timers == Timers::Written {
+        all.extend(timers(sources.version));
+    }
+    if spec.include_previous_config {
+        all.extend(sources.initial.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    all.extend(spec.pg_parameters.iter().map(|(k, v)| (k.clone(), v.clone())));
+
+    let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
+    set("unix_socket_directories", SOCKET_DIRECTORY.to_owned());
+    set("hot_standby", "on".to_owned());
+    set("listen_addresses", sources.listen_address.to_owned());
+    set("port", sources.port.to_owned());
+    set("max_replication_slots", spec.max_standbys.to_string());
+    set("max_wal_senders", max_wal_senders(spec).to_string());
+    if spec.use_pgrewind {
+        set("wal_log_hints", "on".to_owned());
+    }
+    set("synchronous_standby_names", sync::standby_names(spec));
+    set_wal_level(&mut all, sources.version);
+    set_wal_keep(&mut all, sources.version);
+    all
+}
+
+fn timers(version: Option<PgVersion>) -> impl Iterator<Item = (String, String)> {
+    let known = version.is_some_and(PgVersion::has_wal_retrieve_retry_interval);
+    TIMERS
+        .into_iter()
+        .filter(move |_| known)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+/// In 16 bits like in Stolon, so that keepers of one cluster agree.
+fn max_wal_senders(spec: &DbSpec) -> u16 {
+    spec.max_standbys.wrapping_mul(2).wrapping_add(2).wrapping_add(spec.additional_wal_senders)
+}
+
+fn set_wal_level(all: &mut PgParameters, version: Option<PgVersion>) {
+    if all.get("wal_level").is_some_and(|level| level == "logical") {
+        return;
+    }
+    let replica = version.is_some_and(PgVersion::has_wal_level_replica);
+    let level = if replica { "replica" } else { "hot_standby" };
+    all.insert("wal_level".to_owned(), level.to_owned());
+}
+
+/// Sets the parameter of this version and drops the other version's, with which PostgreSQL would not start.
+fn set_wal_keep(all: &mut PgParameters, version: Option<PgVersion>) {
+    let segments = all.remove("wal_keep_segments");
+    let size = all.remove("wal_keep_size");
+    let (name, value) = if version.is_some_and(PgVersion::has_wal_keep_size) {
+        ("wal_keep_size", size.unwrap_or_else(|| WAL_KEEP_SIZE.to_owned()))
+    } else {
+        let segments = segments.and_then(|text| text.parse().ok()).unwrap_or(0);
+        ("wal_keep_segments", segments.max(WAL_KEEP_SEGMENTS).to_string())
+    };
+    all.insert(name.to_owned(), value);
+}
+
+/// What is reported of the parameters an instance has configured: not what the keeper manages, and not the timers of our
+/// own choice unless `user`, the parameters of the db spec, sets them.
+pub fn reported(mut configured: PgParameters, user: &PgParameters) -> PgParameters {
+    for name in MANAGED {
+        configured.remove(name);
+    }
+    without_own_timers(configured, user)
+}
+
+/// `configured` without the timers that are only there because the keeper wrote them.
+pub fn without_own_timers(mut configured: PgParameters, user: &PgParameters) -> PgParameters {
+    for (name, value) in TIMERS {
+        let own = configured.get(name).is_some_and(|configured| configured == value);
+        if own && !user.contains_key(name) {
+            configured.remove(name);
+        }
+    }
+    configured
+}

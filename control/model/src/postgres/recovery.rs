@@ -1,0 +1,129 @@
+//! Settings of recovery: whom an instance follows, or how far a backup is replayed.
+
+use crate::postgres::conninfo;
+use crate::postgres::secret::Secret;
+use crate::postgres::version::PgVersion;
+use crate::spec::{ArchiveRecoverySettings, PgParameters, RecoveryTargetSettings, StandbySettings};
+use std::collections::BTreeMap;
+
+/// What an instance does when it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// It takes writes, or goes on with what the signal file in PGDATA says.
+    #[default]
+    None,
+    /// It replays up to a target and then takes writes (`recovery.signal`).
+    Recovery,
+    /// It follows until it is promoted (`standby.signal`).
+    Standby,
+}
+
+/// The recovery settings of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// What it does when it starts.
+    pub mode: RecoveryMode,
+    /// Parameters by name; a connection string among them holds a password.
+    pub parameters: BTreeMap<String, Secret>,
+}
+
+impl Recovery {
+    /// None: a master.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A standby of another db of the cluster, on the latest timeline.
+    pub fn follow(primary_conninfo: &Secret, primary_slot_name: &str) -> Self {
+        let settings = StandbySettings {
+            primary_conninfo: primary_conninfo.expose().to_owned(),
+            primary_slot_name: primary_slot_name.to_owned(),
+            recovery_min_apply_delay: String::new(),
+        };
+        Self::standby(Some(&settings), None)
+    }
+
+    /// A standby with these settings, on the latest timeline.
+    pub fn standby(
+        settings: Option<&StandbySettings>,
+        archive: Option<&ArchiveRecoverySettings>,
+    ) -> Self {
+        let mut recovery = Self { mode: RecoveryMode::Standby, ..Self::default() };
+        if let Some(settings) = settings {
+            recovery.set_if_any("primary_conninfo", &settings.primary_conninfo);
+            recovery.set_if_any("primary_slot_name", &settings.primary_slot_name);
+            recovery.set_if_any("recovery_min_apply_delay", &settings.recovery_min_apply_delay);
+        }
+        recovery.set_archive(archive);
+        recovery.set("recovery_target_timeline", "latest");
+        recovery
+    }
+
+    /// The replay of a backup up to a target, or to the end of the archive.
+    pub fn to_target(
+        archive: Option<&ArchiveRecoverySettings>,
+        target: Option<&RecoveryTargetSettings>,
+    ) -> Self {
+        let mut recovery = Self { mode: RecoveryMode::Recovery, ..Self::default() };
+        recovery.set_archive(archive);
+        let Some(target) = target else {
+            recovery.set("recovery_target_timeline", "latest");
+            return recovery;
+        };
+        recovery.set_if_any("recovery_target", &target.recovery_target);
+        recovery.set_if_any("recovery_target_lsn", &target.recovery_target_lsn);
+        recovery.set_if_any("recovery_target_name", &target.recovery_target_name);
+        recovery.set_if_any("recovery_target_time", &target.recovery_target_time);
+        recovery.set_if_any("recovery_target_xid", &target.recovery_target_xid);
+        recovery.set_if_any("recovery_target_timeline", &target.recovery_target_timeline);
+        recovery.set("recovery_target_action", "promote");
+        recovery
+    }
+
+    fn set_archive(&mut self, archive: Option<&ArchiveRecoverySettings>) {
+        if let Some(archive) = archive {
+            self.set("restore_command", &archive.restore_command);
+        }
+    }
+
+    fn set_if_any(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            self.set(name, value);
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.parameters.insert(name.to_owned(), Secret::new(value));
+    }
+
+    /// Whether a running instance of `version` that has `self` takes `wanted` by a reload; otherwise it needs a restart.
+    pub fn reloads_to(&self, wanted: &Self, version: Option<PgVersion>) -> bool {
+        let Some(version) = version else {
+            return false;
+        };
+        if self.mode != wanted.mode || version.has_recovery_conf() {
+            return self == wanted;
+        }
+        let names = self.parameters.keys().chain(wanted.parameters.keys());
+        let mut changed =
+            names.filter(|name| self.parameters.get(*name) != wanted.parameters.get(*name));
+        changed.all(|name| match name.as_str() {
+            "primary_conninfo" | "primary_slot_name" => version.reloads_primary_conninfo(),
+            "restore_command" => version.reloads_restore_command(),
+            "recovery_min_apply_delay" => true,
+            _ => false,
+        })
+    }
+
+    /// The parameters as a log may show them.
+    pub fn masked(&self) -> PgParameters {
+        let shown = |(name, value): (&String, &Secret)| {
+            let value = match name.as_str() {
+                "primary_conninfo" => conninfo::masked(value.expose()),
+                _ => value.expose().to_owned(),
+            };
+            (name.clone(), value)
+        };
+        self.parameters.iter().map(shown).collect()
+    }
+}
