@@ -43,6 +43,7 @@
 //! | db, resync | rewound, runs, same branch | the data are made |
 //! | db, resync | rewind failed, not ready, other branch | stop, delete, base backup |
 //! | db, existing | taken over, its parameters not read | as other db, existing |
+//! | db | runs with the temporary configuration | stop |
 //! | master | no data | wait |
 //! | master | stopped | start (users kept out if replication is synchronous), wait until ready |
 //! | master | runs, silent | wait until ready |
@@ -70,17 +71,17 @@ mod role;
 
 pub use action::Action;
 pub use desired::{Desired, DesiredDb, DesiredRole, KeeperOptions};
-pub use local::Local;
+pub use local::{DataDirectory, Local, Position, Reading, Server};
 pub use memory::{Flow, Memory};
 pub use message::Message;
 
 use crate::generation::Generation;
 use crate::local::KeeperLocalState;
-use crate::postgres::hba::Access;
 use crate::uid::DbUid;
 use action::Purpose;
 use case::Case;
 use memory::Stage;
+use std::time::Duration;
 
 /// No pass needs more rounds; one that does is stuck between two states, ends, and is tried again later.
 pub const MAX_ROUNDS: usize = 32;
@@ -106,9 +107,8 @@ pub enum Next {
         db: DbUid,
         /// Its generation.
         generation: Generation,
-        /// Who is let in; [`Access::Internal`] while a master waits for its synchronous standbys. The next pass must come
-        /// within `sleepInterval` then, as always.
-        access: Access,
+        /// Look again after this time, if not woken before; `None`: after `sleepInterval`.
+        again_in: Option<Duration>,
     },
     /// Nothing can be done until something outside of this keeper changes.
     Wait(Reason),

@@ -131,8 +131,6 @@ pub struct Start {
     pub config: Config,
     /// [`Target::Temporary`] while the instance is made.
     pub target: Target,
-    /// Normal users stay out until the synchronous standbys are in sync again.
-    pub waits_for_sync: bool,
     /// The longest wait for `postmaster.pid`; the server must then be gone, or the wait has failed with it running.
     pub timeout: Duration,
     /// Why, which is what the log says.
@@ -148,8 +146,6 @@ pub struct Reload {
     pub files: Vec<FileChange>,
     /// The configuration that these files express.
     pub config: Config,
-    /// Normal users stay out until the synchronous standbys are in sync again.
-    pub waits_for_sync: bool,
     /// The longest run of the command.
     pub timeout: Duration,
 }

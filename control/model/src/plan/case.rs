@@ -42,7 +42,7 @@ impl Case<'_> {
             version: self.local.version(),
             timers,
         });
-        Config { parameters, recovery, hba: desired.hba.lines(access) }
+        Config { parameters, recovery, hba: desired.hba.lines(access), access }
     }
 
     /// The configuration to run with.
@@ -53,39 +53,31 @@ impl Case<'_> {
     /// A start in the instance's role.
     pub(super) fn start(&self, recovery: Recovery, access: Access, purpose: Purpose) -> Action {
         let config = self.running_config(recovery, access);
-        self.start_with(config, Target::Final, access == Access::Internal, purpose)
+        self.start_with(config, Target::Final, purpose)
     }
 
     /// A start while the instance is made: nobody but the keeper gets in.
     pub(super) fn start_temporarily(&self, recovery: Recovery) -> Action {
         let config = self.config(Timers::LeftOut, recovery, Access::Internal);
-        self.start_with(config, Target::Temporary, false, Purpose::Plain)
+        self.start_with(config, Target::Temporary, Purpose::Plain)
     }
 
-    fn start_with(
-        &self,
-        config: Config,
-        target: Target,
-        waits_for_sync: bool,
-        purpose: Purpose,
-    ) -> Action {
+    fn start_with(&self, config: Config, target: Target, purpose: Purpose) -> Action {
         Action::Start(Start {
             command: command::postgres(self.pgdata(), target),
             files: config.files_for_start(self.local.version(), target),
             config,
             target,
-            waits_for_sync,
             timeout: START_TIMEOUT,
             purpose,
         })
     }
 
-    pub(super) fn reload(&self, config: Config, access: Access) -> Action {
+    pub(super) fn reload(&self, config: Config) -> Action {
         Action::Reload(Reload {
             command: command::reload(self.pgdata()),
             files: config.files(self.local.version(), Target::Final),
             config,
-            waits_for_sync: access == Access::Internal,
             timeout: RELOAD_TIMEOUT,
         })
     }

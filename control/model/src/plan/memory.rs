@@ -2,6 +2,7 @@
 
 use super::action::{Action, Start};
 use crate::postgres::conf::{Config, Target};
+use crate::postgres::hba::Access;
 use crate::uid::DbUid;
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ const FAST_STOPS: u32 = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     written: Option<Config>,
+    runs_temporarily: bool,
     waits_for_sync: bool,
     progress: Option<Progress>,
     failed_starts: u32,
@@ -81,6 +83,7 @@ impl Memory {
                 self.failed_stops = if succeeded { 0 } else { self.failed_stops.saturating_add(1) };
                 if succeeded {
                     self.written = None;
+                    self.runs_temporarily = false;
                 }
             }
             Action::DeletePgData => {
@@ -90,7 +93,7 @@ impl Memory {
             Action::Start(start) => self.record_start(start, succeeded),
             Action::Reload(reload) if succeeded => {
                 self.written = Some(reload.config.clone());
-                self.waits_for_sync = reload.waits_for_sync;
+                self.waits_for_sync = reload.config.access == Access::Internal;
             }
             Action::Rewind { .. } if !succeeded => return self.needs_copy(),
             Action::WaitReady { .. }
@@ -117,7 +120,9 @@ impl Memory {
     }
 
     fn record_start(&mut self, start: &Start, succeeded: bool) {
-        self.waits_for_sync = start.waits_for_sync;
+        self.runs_temporarily = start.target == Target::Temporary;
+        self.waits_for_sync =
+            start.target == Target::Final && start.config.access == Access::Internal;
         self.has_restarted |= start.purpose == super::action::Purpose::Restart;
         if !succeeded {
             self.written = None;
@@ -161,6 +166,11 @@ impl Memory {
     /// The configuration the running server was last given; `None` when unknown.
     pub fn written(&self) -> Option<&Config> {
         self.written.as_ref()
+    }
+
+    /// Whether the server was started with the temporary configuration.
+    pub fn runs_temporarily(&self) -> bool {
+        self.runs_temporarily
     }
 
     /// Whether normal users are kept out until the synchronous standbys are in sync.

@@ -2,6 +2,7 @@
 
 use super::action::{Action, Purpose};
 use super::case::Case;
+use super::local::Server;
 use super::memory::Stage;
 use super::message::Message;
 use super::peer::Peer;
@@ -51,16 +52,23 @@ impl Case<'_> {
             ])),
             Stage::RewoundStarted => self.examine_rewound(source),
             // Made never comes here; it needs no resync.
-            Stage::Rewound | Stage::NeedsCopy | Stage::Made => self.copy_anew(source),
+            Stage::Rewound | Stage::NeedsCopy | Stage::Made => {
+                let silent = self.local.server == Server::Silent;
+                self.copy_anew(source).say_all(silent.then(|| {
+                    Message::error(
+                        "pg_rewinded standby is not accepting connection. it's probably waiting for unavailable wals. Forcing a full resync",
+                    )
+                }))
+            }
         }
     }
 
     /// pg_rewind takes two instances on one timeline for in sync, so what it made has to be compared.
     fn examine_rewound(&self, source: &Peer) -> Plan {
         let own = match &self.local.server {
-            super::local::Server::Stopped => None,
-            super::local::Server::Silent => return Plan::new(Next::Do(vec![self.wait_ready()])),
-            super::local::Server::Answering(reading) => reading.position.as_ref(),
+            Server::Stopped => None,
+            Server::Silent => return Plan::new(Next::Do(vec![self.wait_ready()])),
+            Server::Answering(reading) => reading.position.as_ref(),
         };
         match own {
             Some(own) if !on_different_branch(Branch::from(&source.status), own.branch()) => {

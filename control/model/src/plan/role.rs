@@ -13,10 +13,18 @@ use crate::postgres::recovery::Recovery;
 use crate::postgres::slot;
 use crate::uid::DbUid;
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How often a master whose users are kept out looks whether its standbys are in sync again: they are waiting at the door.
+const SYNC_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Case<'_> {
     /// The next step towards the role, or that there is none left.
     pub(super) fn converge(&self) -> Plan {
+        if self.local.server.is_running() && self.memory.runs_temporarily() {
+            // It reads another file than the one we are about to write.
+            return Plan::new(Next::Do(vec![self.stop()]));
+        }
         match &self.desired.role {
             DesiredRole::Master => {
                 self.master().say_first(Message::info("our db requested role is master"))
@@ -54,7 +62,7 @@ impl Case<'_> {
         };
         let wanted = self.running_config(recovery, access);
         if self.memory.written() != Some(&wanted) {
-            return self.reconfigure(wanted, access).say_all(self.waiting_for_sync(access));
+            return self.reconfigure(wanted).say_all(self.waiting_for_sync(access));
         }
         if data.is_standby {
             return Plan::new(Next::Do(vec![self.promote()]))
@@ -108,7 +116,7 @@ impl Case<'_> {
                         .with_parameters("newRecoveryParameters", wanted.recovery.masked());
                 return Plan::new(Next::Do(self.restart())).say(message);
             }
-            Some(_) => return self.reconfigure(wanted, Access::Open),
+            Some(_) => return self.reconfigure(wanted),
             // Some earlier run of the keeper started it. What it was given is not known.
             None => return Plan::new(Next::Do(self.restart())),
         }
@@ -156,9 +164,9 @@ impl Case<'_> {
         })
     }
 
-    fn reconfigure(&self, wanted: Config, access: Access) -> Plan {
+    fn reconfigure(&self, wanted: Config) -> Plan {
         let messages = self.changes(&wanted);
-        Plan::new(Next::Do(vec![self.reload(wanted, access)])).say_all(messages)
+        Plan::new(Next::Do(vec![self.reload(wanted)])).say_all(messages)
     }
 
     fn changes(&self, wanted: &Config) -> Vec<Message> {
@@ -219,7 +227,11 @@ impl Case<'_> {
         if state != self.local.db_state {
             return Plan::new(Next::Do(vec![Action::SaveDbState(state)]));
         }
-        Plan::new(Next::Done { db: state.uid, generation: state.generation, access })
+        Plan::new(Next::Done {
+            db: state.uid,
+            generation: state.generation,
+            again_in: (access == Access::Internal).then_some(SYNC_LOOK_INTERVAL),
+        })
     }
 
     fn slot_changes(&self, reading: &Reading) -> Vec<Action> {

@@ -188,3 +188,116 @@ pub fn rewind(pgdata: &str, source: &ConnInfo) -> Command {
     let server = format!("--source-server={}", source.without_password().text().expose());
     Command::new("pg_rewind", ["--debug", "-D", pgdata, &server]).with_pgpass(source)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(command: &Command) -> String {
+        let args = command.args.iter().map(|arg| match arg {
+            Argument::Text(text) => format!(" [{text}]"),
+            Argument::SecretFile => " <secret>".to_owned(),
+        });
+        format!("{}{}", command.program, args.collect::<String>())
+    }
+
+    fn superuser(method: AuthMethod) -> Account {
+        Account { name: "stolon".to_owned(), method, password: Secret::new("supw") }
+    }
+
+    fn source() -> ConnInfo {
+        ConnInfo::new()
+            .with("user", "repl")
+            .with("host", "10.0.0.1")
+            .with("port", "5432")
+            .with("options", "-c synchronous_commit=off")
+            .with_password(Some(&Secret::new("re:pw")))
+    }
+
+    #[test]
+    fn initdb_takes_the_password_from_a_file() {
+        let command = initdb("/d/postgres", &superuser(AuthMethod::Md5), &NewConfig::default());
+        assert_eq!(line(&command), "initdb [-D] [/d/postgres] [-U] [stolon] [--pwfile] <secret>");
+        assert_eq!(command.secret, Some(Secret::new("supw\n")));
+        let config = NewConfig {
+            locale: "C".to_owned(),
+            encoding: "UTF-8".to_owned(),
+            data_checksums: true,
+        };
+        let command = initdb("/d", &superuser(AuthMethod::Trust), &config);
+        assert_eq!(
+            line(&command),
+            "initdb [-D] [/d] [-U] [stolon] [--locale] [C] [--encoding] [UTF-8] [--data-checksums]"
+        );
+        assert_eq!(command.secret, None);
+    }
+
+    #[test]
+    fn initdb_stores_scram_for_scram() {
+        let command = initdb("/d", &superuser(AuthMethod::ScramSha256), &NewConfig::default());
+        assert!(line(&command).ends_with("[--pwfile] <secret> [--auth] [scram-sha-256]"));
+    }
+
+    #[test]
+    fn servers() {
+        assert_eq!(
+            line(&postgres("/d", Target::Final)),
+            "postgres [-D] [/d] [-c] [unix_socket_directories=/tmp]"
+        );
+        assert_eq!(
+            line(&postgres("/d", Target::Temporary)),
+            "postgres [-D] [/d] [-c] [unix_socket_directories=/tmp] [-c] [config_file=/d/stolon-temp-postgresql.conf]"
+        );
+        assert_eq!(
+            line(&stop("/d", StopMode::Fast)),
+            "pg_ctl [stop] [-w] [-D] [/d] [-o] [-c unix_socket_directories=/tmp] [-m] [fast]"
+        );
+        assert!(line(&stop("/d", StopMode::Immediate)).ends_with("[-m] [immediate]"));
+        assert_eq!(
+            line(&status("/d")),
+            "pg_ctl [status] [-D] [/d] [-o] [-c unix_socket_directories=/tmp]"
+        );
+        assert_eq!(
+            line(&reload("/d")),
+            "pg_ctl [reload] [-D] [/d] [-o] [-c unix_socket_directories=/tmp]"
+        );
+        assert_eq!(line(&promote("/d")), "pg_ctl [promote] [-w] [-D] [/d]");
+    }
+
+    #[test]
+    fn basebackup_has_its_password_in_a_file() {
+        let command = basebackup("/d", &source(), "stolon_b2", Some(PgVersion::new(10, 0)));
+        assert_eq!(
+            line(&command),
+            r"pg_basebackup [-R] [-v] [-P] [-Xs] [-D] [/d] [-d] [host=10.0.0.1 options=-c\ synchronous_commit=off port=5432 user=repl] [--slot] [stolon_b2]"
+        );
+        assert_eq!(command.secret, Some(Secret::new("10.0.0.1:5432:*:repl:re\\:pw\n")));
+        assert_eq!(command.environment, [("PGPASSFILE", Argument::SecretFile)]);
+        let old = basebackup("/d", &source(), "stolon_b2", Some(PgVersion::new(9, 5)));
+        assert!(!line(&old).contains("--slot"));
+    }
+
+    #[test]
+    fn rewind_has_its_password_in_a_file() {
+        let command = rewind("/d", &source());
+        assert_eq!(
+            line(&command),
+            r"pg_rewind [--debug] [-D] [/d] [--source-server=host=10.0.0.1 options=-c\ synchronous_commit=off port=5432 user=repl]"
+        );
+        assert_eq!(command.environment, [("PGPASSFILE", Argument::SecretFile)]);
+        let trusting = ConnInfo::new().with("user", "repl");
+        assert_eq!(rewind("/d", &trusting).secret, None);
+    }
+
+    #[test]
+    fn restore_commands_are_expanded() {
+        for (command, expanded) in [
+            ("cp -r /backup/* %d", "cp -r /backup/* /d"),
+            ("date +%%s > %d/x", "date +%s > /d/x"),
+            ("%f %p 100%", "%f %p 100%"),
+            ("%%d", "%d"),
+        ] {
+            assert_eq!(line(&restore("/d", command)), format!("/bin/sh [-c] [{expanded}]"));
+        }
+    }
+}

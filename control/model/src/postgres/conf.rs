@@ -1,5 +1,6 @@
 //! The configuration files of an instance, as text.
 
+use crate::postgres::hba::Access;
 use crate::postgres::recovery::{Recovery, RecoveryMode};
 use crate::postgres::secret::Secret;
 use crate::postgres::version::PgVersion;
@@ -9,7 +10,7 @@ use crate::spec::PgParameters;
 pub const TEMPORARY_CONF: &str = "stolon-temp-postgresql.conf";
 
 /// What is generated for an instance, compared to tell whether it has to be generated again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Ordinary parameters.
     pub parameters: PgParameters,
@@ -17,6 +18,8 @@ pub struct Config {
     pub recovery: Recovery,
     /// Lines of `pg_hba.conf`.
     pub hba: Vec<String>,
+    /// Who these lines let in. Kept beside them, since without rules of the user the lines are the same for both.
+    pub access: Access,
 }
 
 /// Which configuration file the parameters go to.
@@ -124,4 +127,82 @@ fn is_name(name: &str) -> bool {
             && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
     };
     name.split('.').count() <= 2 && name.split('.').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(recovery: Recovery) -> Config {
+        let parameters = PgParameters::from([
+            ("log_line_prefix".to_owned(), r"%m it's \t".to_owned()),
+            ("my_ext.option".to_owned(), "a\nb".to_owned()),
+            ("bad name\nport".to_owned(), "1".to_owned()),
+            ("a.b.c".to_owned(), "1".to_owned()),
+        ]);
+        let hba = vec!["local all all trust".to_owned(), "host all all ::0/0 md5".to_owned()];
+        Config { parameters, recovery, hba, access: Access::Open }
+    }
+
+    fn content<'a>(files: &'a [FileChange], wanted: &str) -> Option<&'a str> {
+        files.iter().find_map(|file| match file {
+            FileChange::Write { name, content } if *name == wanted => Some(content.expose()),
+            _ => None,
+        })
+    }
+
+    const PARAMETERS: &str = "log_line_prefix = '%m it''s \\t'\nmy_ext.option = 'a\\nb'\n";
+
+    #[test]
+    fn a_master() {
+        let files = config(Recovery::none()).files(Some(PgVersion::new(15, 0)), Target::Final);
+        assert_eq!(content(&files, "postgresql.conf"), Some(PARAMETERS));
+        assert_eq!(
+            content(&files, "pg_hba.conf"),
+            Some("local all all trust\nhost all all ::0/0 md5\n")
+        );
+        assert_eq!(files.len(), 2);
+    }
+
+    #[test]
+    fn a_standby() {
+        let recovery = Recovery::follow(&Secret::new(r"password=a\'b\\c"), "stolon_b2");
+        let lines = concat!(
+            r"primary_conninfo = 'password=a\\''b\\\\c'",
+            "\nprimary_slot_name = 'stolon_b2'\nrecovery_target_timeline = 'latest'\n"
+        );
+        let files = config(recovery.clone()).files(Some(PgVersion::new(12, 0)), Target::Final);
+        assert_eq!(
+            content(&files, "postgresql.conf"),
+            Some(format!("{PARAMETERS}{lines}").as_str())
+        );
+        assert_eq!(content(&files, "standby.signal"), Some(""));
+        let files = config(recovery).files(Some(PgVersion::new(11, 0)), Target::Final);
+        assert_eq!(content(&files, "postgresql.conf"), Some(PARAMETERS));
+        assert_eq!(
+            content(&files, "recovery.conf"),
+            Some(format!("standby_mode = 'on'\n{lines}").as_str())
+        );
+        assert_eq!(content(&files, "standby.signal"), None);
+    }
+
+    #[test]
+    fn a_temporary_start_of_a_backup() {
+        let config = config(Recovery::to_target(None, None));
+        let files = config.files_for_start(Some(PgVersion::new(15, 0)), Target::Temporary);
+        assert_eq!(content(&files, "postgresql.conf"), None);
+        let conf = content(&files, TEMPORARY_CONF).unwrap();
+        assert!(conf.starts_with("include_if_exists 'postgresql.conf'\nlog_line_prefix"));
+        assert!(conf.ends_with("recovery_target_timeline = 'latest'\n"));
+        assert_eq!(content(&files, "recovery.signal"), Some(""));
+        assert_eq!(files.last(), Some(&FileChange::LinkToNull { name: "postgresql.auto.conf" }));
+    }
+
+    #[test]
+    fn no_content_is_shown() {
+        let recovery = Recovery::follow(&Secret::new("password=hunter2"), "s");
+        let config = config(recovery);
+        let files = config.files(None, Target::Final);
+        assert!(!format!("{config:?} {files:?}").contains("hunter2"));
+    }
 }

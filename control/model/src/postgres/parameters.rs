@@ -146,3 +146,159 @@ pub fn without_own_timers(mut configured: PgParameters, user: &PgParameters) -> 
     }
     configured
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> PgParameters {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn spec(user: &[(&str, &str)]) -> DbSpec {
+        DbSpec {
+            max_standbys: 20,
+            additional_wal_senders: 5,
+            pg_parameters: map(user),
+            ..DbSpec::default()
+        }
+    }
+
+    fn written(spec: &DbSpec, version: PgVersion) -> PgParameters {
+        wanted(&Sources {
+            spec,
+            initial: None,
+            listen_address: "10.0.0.1",
+            port: "5432",
+            version: Some(version),
+            timers: Timers::Written,
+        })
+    }
+
+    const V9_4: PgVersion = PgVersion::new(9, 4);
+    const V12: PgVersion = PgVersion::new(12, 1);
+    const V15: PgVersion = PgVersion::new(15, 4);
+
+    #[test]
+    fn without_user_parameters() {
+        assert_eq!(
+            written(&spec(&[]), V15),
+            map(&[
+                ("hot_standby", "on"),
+                ("listen_addresses", "10.0.0.1"),
+                ("max_replication_slots", "20"),
+                ("max_wal_senders", "47"),
+                ("port", "5432"),
+                ("synchronous_standby_names", ""),
+                ("unix_socket_directories", "/tmp"),
+                ("wal_keep_size", "128"),
+                ("wal_level", "replica"),
+                ("wal_receiver_status_interval", "1s"),
+                ("wal_retrieve_retry_interval", "500ms"),
+            ])
+        );
+    }
+
+    #[test]
+    fn ours_override_the_users() {
+        let all = written(&spec(&[("port", "1"), ("max_connections", "7")]), V15);
+        assert_eq!(all["port"], "5432");
+        assert_eq!(all["max_connections"], "7");
+    }
+
+    #[test]
+    fn initial_parameters_count_only_when_asked_for() {
+        let initial = map(&[("work_mem", "1MB"), ("max_connections", "3")]);
+        let unasked = spec(&[("max_connections", "7")]);
+        let asked = DbSpec { include_previous_config: true, ..unasked.clone() };
+        let wanted = |spec| {
+            wanted(&Sources {
+                spec,
+                initial: Some(&initial),
+                listen_address: "*",
+                port: "5432",
+                version: Some(V15),
+                timers: Timers::LeftOut,
+            })
+        };
+        assert!(!wanted(&unasked).contains_key("work_mem"));
+        let all = wanted(&asked);
+        assert_eq!((all["work_mem"].as_str(), all["max_connections"].as_str()), ("1MB", "7"));
+        assert!(!all.contains_key("wal_retrieve_retry_interval"));
+    }
+
+    #[test]
+    fn wal_level() {
+        for (user, version, level) in [
+            (None, V9_4, "hot_standby"),
+            (None, V12, "replica"),
+            (Some("minimal"), V12, "replica"),
+            (Some("logical"), V12, "logical"),
+        ] {
+            let user: Vec<(&str, &str)> =
+                user.into_iter().map(|level| ("wal_level", level)).collect();
+            assert_eq!(written(&spec(&user), version)["wal_level"], level);
+        }
+    }
+
+    #[test]
+    fn wal_keep() {
+        for (user, version, name, value) in [
+            (vec![("wal_keep_segments", "100")], V12, "wal_keep_segments", "100"),
+            (vec![("wal_keep_segments", "3")], V12, "wal_keep_segments", "8"),
+            (
+                vec![("wal_keep_segments", "x"), ("wal_keep_size", "1GB")],
+                V12,
+                "wal_keep_segments",
+                "8",
+            ),
+            (vec![("wal_keep_segments", "100")], V15, "wal_keep_size", "128"),
+            (vec![("wal_keep_size", "1GB")], V15, "wal_keep_size", "1GB"),
+        ] {
+            let all = written(&spec(&user), version);
+            let kept: Vec<_> =
+                all.iter().filter(|(name, _)| name.starts_with("wal_keep")).collect();
+            assert_eq!(kept, [(&name.to_owned(), &value.to_owned())]);
+        }
+    }
+
+    #[test]
+    fn wal_senders_wrap_in_16_bits() {
+        let spec = DbSpec { max_standbys: 40000, additional_wal_senders: 5, ..DbSpec::default() };
+        assert_eq!(written(&spec, V15)["max_wal_senders"], "14471");
+    }
+
+    #[test]
+    fn wal_log_hints_with_pg_rewind_only() {
+        let user = [("wal_log_hints", "off")];
+        assert_eq!(written(&spec(&user), V15)["wal_log_hints"], "off");
+        let spec = DbSpec { use_pgrewind: true, ..spec(&user) };
+        assert_eq!(written(&spec, V15)["wal_log_hints"], "on");
+    }
+
+    #[test]
+    fn a_timer_of_the_user_stays() {
+        let all = written(&spec(&[("wal_retrieve_retry_interval", "2s")]), V15);
+        assert_eq!(all["wal_retrieve_retry_interval"], "2s");
+        assert!(!written(&spec(&[]), V9_4).contains_key("wal_retrieve_retry_interval"));
+    }
+
+    #[test]
+    fn the_report_has_what_is_the_users() {
+        let spec = spec(&[("max_connections", "100"), ("wal_receiver_status_interval", "1s")]);
+        assert_eq!(
+            reported(written(&spec, V15), &spec.pg_parameters),
+            map(&[
+                ("max_connections", "100"),
+                ("wal_level", "replica"),
+                ("wal_receiver_status_interval", "1s"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_timer_that_is_not_as_we_write_it_is_reported() {
+        let configured = map(&[("wal_retrieve_retry_interval", "9s")]);
+        assert_eq!(reported(configured.clone(), &PgParameters::new()), configured);
+    }
+}

@@ -127,3 +127,65 @@ impl Recovery {
         self.parameters.iter().map(shown).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(conninfo: &str) -> Recovery {
+        Recovery::follow(&Secret::new(conninfo), "stolon_b2")
+    }
+
+    #[test]
+    fn following() {
+        assert_eq!(
+            follow("host=h password=x").masked(),
+            PgParameters::from([
+                ("primary_conninfo".to_owned(), "host=h password=***".to_owned()),
+                ("primary_slot_name".to_owned(), "stolon_b2".to_owned()),
+                ("recovery_target_timeline".to_owned(), "latest".to_owned()),
+            ])
+        );
+    }
+
+    #[test]
+    fn an_archive_command_is_written_even_when_empty() {
+        let archive = ArchiveRecoverySettings::default();
+        let recovery = Recovery::to_target(Some(&archive), None);
+        assert_eq!(recovery.masked()["restore_command"], "");
+        assert_eq!(recovery.masked()["recovery_target_timeline"], "latest");
+        assert!(!Recovery::to_target(None, None).masked().contains_key("restore_command"));
+    }
+
+    #[test]
+    fn a_target_is_promoted_at() {
+        let target = RecoveryTargetSettings {
+            recovery_target_time: "2024-01-01".to_owned(),
+            ..RecoveryTargetSettings::default()
+        };
+        let recovery = Recovery::to_target(None, Some(&target));
+        assert_eq!(recovery.mode, RecoveryMode::Recovery);
+        assert_eq!(
+            recovery.masked(),
+            PgParameters::from([
+                ("recovery_target_action".to_owned(), "promote".to_owned()),
+                ("recovery_target_time".to_owned(), "2024-01-01".to_owned()),
+            ])
+        );
+    }
+
+    #[test]
+    fn reload_or_restart() {
+        let v = |major| Some(PgVersion::new(major, 0));
+        assert!(!follow("host=a").reloads_to(&follow("host=b"), v(12)));
+        assert!(follow("host=a").reloads_to(&follow("host=b"), v(13)));
+        assert!(follow("host=a").reloads_to(&follow("host=a"), v(11)));
+        assert!(!follow("host=a").reloads_to(&Recovery::none(), v(15)));
+        assert!(!follow("host=a").reloads_to(&follow("host=b"), None));
+        let archive = ArchiveRecoverySettings { restore_command: "cp".to_owned() };
+        let archived = Recovery::standby(None, Some(&archive));
+        let plain = Recovery::standby(None, None);
+        assert!(!plain.reloads_to(&archived, v(13)));
+        assert!(plain.reloads_to(&archived, v(14)));
+    }
+}
