@@ -1,5 +1,10 @@
 //! The cluster data: the one value in the store that says what should be (reference, chapters 3.3 to 3.8).
 
+mod initial;
+mod validate;
+
+pub use validate::ClusterDataError;
+
 use crate::generation::Generation;
 use crate::lsn::{Lsn, TimelineId};
 use crate::spec::{
@@ -32,6 +37,25 @@ pub struct ClusterData {
     pub dbs: BTreeMap<DbUid, Db>,
     /// What proxies should do.
     pub proxy: Option<Proxy>,
+}
+
+impl ClusterData {
+    /// The db of the current or designated master, if the cluster data holds it.
+    pub fn master_db(&self) -> Option<&Db> {
+        self.dbs.get(&self.cluster.as_ref()?.status.master)
+    }
+
+    /// The db that a keeper should run; a keeper runs one at most.
+    pub fn db_of_keeper(&self, keeper: &KeeperUid) -> Option<&Db> {
+        self.dbs.values().find(|db| db.keeper_uid() == Some(keeper))
+    }
+}
+
+impl Db {
+    /// The keeper that runs it, once it has a specification.
+    pub fn keeper_uid(&self) -> Option<&KeeperUid> {
+        self.spec.as_ref().map(|spec| &spec.keeper_uid)
+    }
 }
 
 /// The cluster as a whole.

@@ -38,6 +38,11 @@ impl DecodeError {
         Self { path: String::new(), what: what.into() }
     }
 
+    /// Something else stands where `wanted` belongs.
+    pub(crate) fn mismatch(wanted: &str, found: &Node) -> Self {
+        Self::new(format!("must be {wanted}, not {}", found.describe()))
+    }
+
     /// The same mistake, seen from the object or list that holds it under `step`.
     fn under(mut self, step: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };

@@ -2,7 +2,8 @@
 //!
 //! Pure: no clock, no randomness of its own, no I/O. Time and a seed are arguments. Modules in reading order:
 //! [`uid`], [`time`], [`lsn`] and [`generation`] are the words; [`spec`] is what the user wants, [`cluster`] the one value in
-//! the store, [`info`] what components say of themselves, [`local`] the keeper's own files.
+//! the store, [`info`] what components say of themselves, [`local`] the keeper's own files;
+//! [`json`] reads and writes all of these as Go does.
 
 pub mod cluster;
 pub mod generation;
@@ -12,6 +13,7 @@ pub mod local;
 pub mod lsn;
 pub mod plan;
 pub mod postgres;
+pub mod quote;
 pub mod spec;
 pub mod time;
 pub mod uid;

@@ -1,5 +1,15 @@
 //! The cluster specification: what the user wants (reference, chapters 3.5 and 4).
 
+mod defaults;
+mod show;
+mod update;
+mod validate;
+
+pub use defaults::{ClusterRole, DEFAULTS, InitMode, Spec, SuReplAccess};
+pub use show::{show, show_with_defaults};
+pub use update::{PatchError, UpdateError, patch, update};
+pub use validate::SpecError;
+
 use crate::time::GoDuration;
 use crate::uid::KeeperUid;
 use serde::{Deserialize, Serialize};

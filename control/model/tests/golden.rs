@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use std::{fs, path::Path};
 use stolon_model::cluster::ClusterData;
 use stolon_model::info::{KeeperInfo, ProxyInfo, SentinelInfo};
-use stolon_model::json;
+use stolon_model::json::{self, DecodeError};
 use stolon_model::local::{DbLocalState, KeeperLocalState};
 use stolon_model::spec::ClusterSpec;
 
@@ -26,19 +26,24 @@ fn documents_are_written_again_as_they_were() {
             () if name.starts_with("db_state") => written_again::<DbLocalState>,
             () => panic!("no structure is known for {name}"),
         };
-        check(&name, fs::read_to_string(&path).unwrap().trim_end());
+        let document = fs::read_to_string(&path).unwrap();
+        check(&name, document.trim_end()).unwrap_or_else(|error| panic!("{name}: {error}"));
         names.push(name);
     }
     assert!(names.len() >= 18, "documents are missing: {names:?}");
 }
 
 /// Both forms of one document, given in the form for people.
-fn written_again<T: Serialize + DeserializeOwned>(name: &str, pretty: &str) {
+fn written_again<T: Serialize + DeserializeOwned>(
+    name: &str,
+    pretty: &str,
+) -> Result<(), DecodeError> {
     let compact = without_blanks(pretty);
-    let value: T = json::decode(compact.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
-    assert_eq!(String::from_utf8(json::encode(&value)).unwrap(), compact, "{name}");
-    let value: T = json::decode(pretty.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let value: T = json::decode(compact.as_bytes())?;
+    assert_eq!(String::from_utf8_lossy(&json::encode(&value)), compact, "{name}");
+    let value: T = json::decode(pretty.as_bytes())?;
     assert_eq!(json::encode_pretty(&value), pretty, "{name}");
+    Ok(())
 }
 
 /// Drops the blanks outside of strings.

@@ -18,8 +18,8 @@ impl<'a> Source<'a> {
         Self(node)
     }
 
-    fn mismatch<T>(&self, wanted: &dyn fmt::Display) -> Result<T, DecodeError> {
-        Err(DecodeError::new(format!("must be {wanted}, not {}", self.0.describe())))
+    fn mismatch<T>(&self, wanted: &str) -> Result<T, DecodeError> {
+        Err(DecodeError::mismatch(wanted, self.0))
     }
 
     /// A whole number in range; `null` is 0.
@@ -33,7 +33,7 @@ impl<'a> Source<'a> {
         };
         match number.filter(|n| (least..=greatest).contains(n)).map(T::try_from) {
             Some(Ok(number)) => Ok(number),
-            _ => self.mismatch(&format_args!("a whole number from {least} to {greatest}")),
+            _ => self.mismatch(&format!("a whole number from {least} to {greatest}")),
         }
     }
 }
@@ -79,7 +79,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
         match self.0 {
             Node::Null => visitor.visit_bool(false),
             Node::Bool(value) => visitor.visit_bool(*value),
-            _ => self.mismatch(&"true or false"),
+            _ => self.mismatch("true or false"),
         }
     }
 
@@ -87,7 +87,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
         match self.0 {
             Node::Null => visitor.visit_str(""),
             Node::Text(text) => visitor.visit_str(text),
-            _ => self.mismatch(&"a string"),
+            _ => self.mismatch("a string"),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
         match self.0 {
             Node::Null => visitor.visit_seq(Elements::new(&mut [])),
             Node::List(nodes) => visitor.visit_seq(Elements::new(nodes)),
-            _ => self.mismatch(&"a list"),
+            _ => self.mismatch("a list"),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
         match self.0 {
             Node::Null => visitor.visit_map(Entries::new(&mut [])),
             Node::Object(entries) => visitor.visit_map(Entries::new(entries)),
-            _ => self.mismatch(&"an object"),
+            _ => self.mismatch("an object"),
         }
     }
 
@@ -153,7 +153,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
                 shortened(word),
                 words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
             ))),
-            _ => self.mismatch(&"a string"),
+            _ => self.mismatch("a string"),
         }
     }
 
