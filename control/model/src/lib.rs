@@ -5,7 +5,9 @@
 //! the store, [`info`] what components say of themselves, [`local`] the keeper's own files;
 //! [`json`] reads and writes all of these as Go does.
 
+pub mod check;
 pub mod cluster;
+pub mod decide;
 pub mod generation;
 pub mod info;
 pub mod json;
