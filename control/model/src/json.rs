@@ -5,9 +5,11 @@
 //! missing ones are zero, `null` is zero too, and of several equal ones the last counts. It is as strict as Go where Go is: a
 //! number for an integer must be whole and in range, a string must be a string, nothing may follow the document.
 //!
-//! In one thing it is stricter. Go takes any word where a phase, a role or an init mode belongs. Here a word that the model does
-//! not know is an error that names it: to act on a state that is not understood could lose data, and to write it back could lose
-//! the word. (The words of a cluster *specification* are the user's; they are kept as they are, and validation judges them.)
+//! In two things it is stricter, because the laxer way loses data silently. Go takes any word where a phase, a role or an init
+//! mode belongs; here a word that the model does not know is an error that names it: to act on a state that is not understood is
+//! not safe, and to write it back without the word is not either. (The words of a cluster *specification* are the user's; they
+//! are kept as they are, and validation judges them.) And Go puts a replacement character for what is not Unicode in a string;
+//! here that is an error.
 //!
 //! Writing is Go's byte for byte: declaration order, sorted maps, and its escapes, those for HTML among them.
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cluster::{ClusterData, ClusterStatus, DbSpec, KeeperStatus, Phase};
-use crate::info::{KeeperInfo, ProxyInfo};
+use crate::info::{KeeperInfo, PostgresState, ProxyInfo};
 use crate::local::DbLocalState;
 use crate::spec::{ClusterSpec, NewConfig, StandbyConfig};
 use crate::time::{GoDuration, GoTime};
@@ -169,6 +169,16 @@ fn a_refusal_says_where_and_what_and_repeats_no_string() {
     ] {
         assert_eq!(refusal::<ClusterData>(text), error);
     }
+}
+
+#[test]
+fn a_string_must_be_unicode() {
+    for bytes in
+        [&b"{\"port\":\"\xff\"}"[..], br#"{"port":"\ud800"}"#, br#"{"port":"\udc00\ud800"}"#]
+    {
+        assert!(decode::<PostgresState>(bytes).is_err(), "{}", bytes.escape_ascii());
+    }
+    assert_eq!(read::<PostgresState>(r#"{"port":"\ud83d\ude00\u00e9"}"#).port, "😀é");
 }
 
 #[test]
