@@ -1,7 +1,10 @@
 //! The flags of every binary: which cluster, and where its store is.
 
 use crate::stop::UsageError;
+use std::path::PathBuf;
 use stolon_model::time::GoDuration;
+use stolon_store::config::DEFAULT_PREFIX;
+use stolon_store::{Config, ConfigSource, TlsFiles};
 
 /// Which cluster, and where its store is. Every binary flattens this into its own flags.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,7 +22,7 @@ pub struct CommonFlags {
     #[arg(long, global = true, default_value = "5s")]
     pub store_timeout: GoDuration,
     /// the store base prefix
-    #[arg(long, global = true, default_value = "stolon/cluster")]
+    #[arg(long, global = true, default_value = DEFAULT_PREFIX)]
     pub store_prefix: String,
     /// certificate file for client identification to the store
     #[arg(long, global = true, default_value = "")]
@@ -72,6 +75,25 @@ impl CommonFlags {
         }
     }
 
+    /// How to reach the store, after [`CommonFlags::check`]. Reads the TLS files.
+    pub fn store_config(&self) -> Result<Config, UsageError> {
+        self.check()?;
+        let source = ConfigSource {
+            backend: self.store_backend.clone(),
+            endpoints: self.store_endpoints.clone(),
+            prefix: self.store_prefix.clone(),
+            cluster_name: self.cluster_name.clone(),
+            timeout: self.store_timeout.to_std(),
+            tls: TlsFiles {
+                ca_file: given(&self.store_ca_file),
+                cert_file: given(&self.store_cert_file),
+                key_file: given(&self.store_key),
+                skip_verify: self.store_skip_tls_verify,
+            },
+        };
+        Config::parse(&source).map_err(|error| UsageError(error.to_string()))
+    }
+
     fn left_out(&self) -> UsageError {
         UsageError::new(format!(
             "store backend {:?} is left out of this build, which speaks etcd v3 only: use --store-backend=etcdv3 and bring an \
@@ -79,4 +101,8 @@ impl CommonFlags {
             self.store_backend
         ))
     }
+}
+
+fn given(path: &str) -> Option<PathBuf> {
+    Some(path).filter(|path| !path.is_empty()).map(PathBuf::from)
 }

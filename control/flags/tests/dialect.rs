@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test unwraps, it asserts")]
 
 use std::ffi::OsString;
+use std::time::Duration;
 use stolon_flags::{CommonFlags, Deprecated, LogFlags, LogFormat, Parsed, Program, Stop, parse};
 use stolon_model::time::GoDuration;
 
@@ -227,4 +228,40 @@ fn cluster_and_backend_are_checked_in_order() {
         assert!(text.contains("--store-backend=etcdv3"), "{text}");
     }
     assert_eq!(backend("etcdv3"), Ok(()));
+}
+
+#[test]
+fn the_flags_make_the_configuration_of_the_store() {
+    let config = |words: &[&str]| {
+        let words = [&["--cluster-name=c", "--store-backend=etcdv3"], words].concat();
+        ok(&words).args.common.store_config().map_err(|error| error.to_string())
+    };
+    let defaults = config(&[]).unwrap();
+    assert_eq!(defaults.endpoints, ["http://127.0.0.1:2379"]);
+    assert_eq!(defaults.timeout, Duration::from_secs(5));
+    assert_eq!(defaults.path.cluster_data(), "stolon/cluster/c/clusterdata");
+    let given = config(&[
+        "--store-endpoints=10.0.0.1:2379,10.0.0.2:2379",
+        "--store-timeout=1500ms",
+        "--store-prefix=/p//q/",
+    ])
+    .unwrap();
+    assert_eq!(given.endpoints, ["http://10.0.0.1:2379", "http://10.0.0.2:2379"]);
+    assert_eq!(given.timeout, Duration::from_millis(1500));
+    assert_eq!(given.path.cluster_data(), "/p/q/c/clusterdata");
+    let error = |words: &[&str]| config(words).unwrap_err();
+    assert_eq!(
+        error(&["--store-endpoints=http://a,https://b"]),
+        "all the endpoints must have the same scheme"
+    );
+    assert_eq!(error(&["--store-endpoints=ftp://a"]), "endpoints scheme must be http or https");
+    let text = error(&["--store-endpoints=https://a", "--store-ca-file=/nowhere/ca.pem"]);
+    assert!(text.starts_with("cannot create store tls config: "), "{text}");
+    assert!(text.contains("/nowhere/ca.pem"), "{text}");
+    // Without https the files are not looked at.
+    assert!(config(&["--store-endpoints=http://a", "--store-ca-file=/nowhere/ca.pem"]).is_ok());
+    assert_eq!(
+        ok(&[]).args.common.store_config().unwrap_err().to_string(),
+        "cluster name required"
+    );
 }
