@@ -1,13 +1,13 @@
 //! What the cluster data want of one keeper.
 
 use super::peer::Peer;
-use crate::cluster::{ClusterData, Db, DbSpec, FORMAT_VERSION, FollowConfig, FollowKind, Role};
+use crate::cluster::{ClusterData, Db, DbSpec, FollowConfig, FollowKind, Role};
 use crate::generation::Generation;
 use crate::postgres::hba::{Hba, Peers};
 use crate::postgres::name_of;
 use crate::postgres::recovery::Recovery;
 use crate::postgres::role::Account;
-use crate::spec::ClusterSpec;
+use crate::spec::SuReplAccess;
 use crate::uid::{BootUuid, ClusterUid, DbUid, KeeperUid};
 use std::time::Duration;
 
@@ -111,15 +111,9 @@ impl Desired {
         let Some(data) = data else {
             return Self::NothingKnown;
         };
-        if data.format_version != FORMAT_VERSION {
-            let version = data.format_version;
-            return Self::Unusable {
-                reason: format!("unsupported clusterdata format version {version}"),
-            };
-        }
-        let Some((cluster, spec)) = data.cluster.as_ref().and_then(|c| Some((c, c.spec.as_ref()?)))
-        else {
-            return Self::Unusable { reason: "the cluster data hold no cluster spec".to_owned() };
+        let (cluster, spec) = match data.validate() {
+            Ok(valid) => valid,
+            Err(error) => return Self::Unusable { reason: error.to_string() },
         };
         let uid = cluster.uid.clone();
         let Some(record) = data.keepers.get(&keeper.uid) else {
@@ -148,15 +142,10 @@ impl Desired {
             generation: db.generation,
             role: role(data, &db_spec),
             master: Peer::find(data, &cluster.status.master),
-            hba: hba(data, spec, db_uid, &db_spec, keeper),
-            ready_timeout: spec
-                .db_wait_ready_timeout
-                .map_or(Duration::from_secs(60), |timeout| timeout.to_std()),
-            sync_timeout: spec
-                .sync_timeout
-                .map(|timeout| timeout.to_std())
-                .filter(|timeout| !timeout.is_zero()),
-            restarts_by_itself: spec.automatic_pg_restart.unwrap_or(false),
+            hba: hba(data, spec.default_su_repl_access_mode, db_uid, &db_spec, keeper),
+            ready_timeout: spec.db_wait_ready_timeout,
+            sync_timeout: (!spec.sync_timeout.is_zero()).then_some(spec.sync_timeout),
+            restarts_by_itself: spec.automatic_pg_restart,
             keeper: keeper.clone(),
             spec: db_spec,
         }))
@@ -230,19 +219,18 @@ fn role(data: &ClusterData, spec: &DbSpec) -> DesiredRole {
 
 fn hba(
     data: &ClusterData,
-    spec: &ClusterSpec,
+    access: SuReplAccess,
     own: &DbUid,
     db: &DbSpec,
     keeper: &KeeperOptions,
 ) -> Hba {
-    let strict = spec.default_su_repl_access_mode.as_deref() == Some("strict");
-    let peers = if !strict {
-        Peers::All
-    } else if is_master_type(db) {
-        let others = data.dbs.iter().filter(|(uid, _)| *uid != own);
-        Peers::Only(others.map(|(_, db)| db.status.listen_address.clone()).collect())
-    } else {
-        Peers::Only(Vec::new())
+    let others = data.dbs.iter().filter(|(uid, _)| *uid != own);
+    let peers = match access {
+        SuReplAccess::All => Peers::All,
+        SuReplAccess::Strict if is_master_type(db) => {
+            Peers::Only(others.map(|(_, db)| db.status.listen_address.clone()).collect())
+        }
+        SuReplAccess::Strict => Peers::Only(Vec::new()),
     };
     Hba::new(&keeper.superuser, &keeper.replication, peers, db.pg_hba.clone())
 }

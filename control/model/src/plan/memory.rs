@@ -42,7 +42,7 @@ pub enum Stage {
     Rewound,
     /// The rewound instance has been started.
     RewoundStarted,
-    /// pg_rewind failed, or the rewound instance cannot follow: a full copy is needed.
+    /// pg_rewind has not succeeded, or the rewound instance cannot follow: a full copy is needed.
     NeedsCopy,
     /// The data are complete; what is left is to run the instance.
     Made,

@@ -23,6 +23,8 @@ impl Case<'_> {
         let mut actions = self.begin_anew();
         let plan = match self.rewind_source() {
             Some(master) => {
+                // Until it has succeeded, what is left is a copy.
+                actions.push(self.remember(Stage::NeedsCopy));
                 actions.push(self.rewind(master));
                 actions.push(self.remember(Stage::Rewound));
                 Plan::new(Next::Do(actions)).say(
