@@ -77,11 +77,11 @@ pub use message::Message;
 
 use crate::generation::Generation;
 use crate::local::KeeperLocalState;
+use crate::postgres::hba::Access;
 use crate::uid::DbUid;
 use action::Purpose;
 use case::Case;
 use memory::Stage;
-use std::time::Duration;
 
 /// No pass needs more rounds; one that does is stuck between two states, ends, and is tried again later.
 pub const MAX_ROUNDS: usize = 32;
@@ -107,8 +107,9 @@ pub enum Next {
         db: DbUid,
         /// Its generation.
         generation: Generation,
-        /// Look again after this time, if not woken before; `None`: after `sleepInterval`.
-        again_in: Option<Duration>,
+        /// Who is let in; while that is [`Access::Internal`], users wait at the door for the synchronous standbys, so the
+        /// next look should come soon.
+        access: Access,
     },
     /// Nothing can be done until something outside of this keeper changes.
     Wait(Reason),

@@ -13,10 +13,6 @@ use crate::postgres::recovery::Recovery;
 use crate::postgres::slot;
 use crate::uid::DbUid;
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// How often a master whose users are kept out looks whether its standbys are in sync again: they are waiting at the door.
-const SYNC_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Case<'_> {
     /// The next step towards the role, or that there is none left.
@@ -227,11 +223,7 @@ impl Case<'_> {
         if state != self.local.db_state {
             return Plan::new(Next::Do(vec![Action::SaveDbState(state)]));
         }
-        Plan::new(Next::Done {
-            db: state.uid,
-            generation: state.generation,
-            again_in: (access == Access::Internal).then_some(SYNC_LOOK_INTERVAL),
-        })
+        Plan::new(Next::Done { db: state.uid, generation: state.generation, access })
     }
 
     fn slot_changes(&self, reading: &Reading) -> Vec<Action> {
