@@ -1,8 +1,7 @@
 //! Completion scripts for shells.
 
-use crate::parse::command;
 use crate::program::Program;
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::{Generator, Shell};
 
 /// A shell for which there is no completion script.
@@ -19,7 +18,9 @@ pub fn completion<A: Args>(program: &Program, shell: &str) -> Result<Vec<u8>, Un
         "fish" => Shell::Fish,
         _ => return Err(unknown()),
     };
-    let mut command = command::<A>(program).disable_help_flag(false).bin_name(program.command);
+    // As declared, not in the dialect: to a shell a switch is a word of its own.
+    let declared = A::augment_args(Command::new(program.command)).bin_name(program.command);
+    let mut command = declared.about(program.about).disable_help_subcommand(true);
     command.build();
     let mut script = Vec::new();
     generator.try_generate(&command, &mut script).map_err(|_| unknown())?;

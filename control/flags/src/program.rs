@@ -2,8 +2,8 @@
 
 /// The version of every binary: `STOLON_VERSION` of the build environment, else the version of the packages.
 pub const VERSION: &str = match option_env!("STOLON_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
+    Some(version) if !version.is_empty() => version,
+    _ => env!("CARGO_PKG_VERSION"),
 };
 
 /// A binary as its user sees it.
