@@ -1,0 +1,243 @@
+//! The sessions of one thread. Ending some of them is a walk over this list by the thread itself: a session looks at one cell of
+//! its own when it is polled, and at nothing that other threads share.
+
+use crate::outcome::End;
+use crate::target::Epoch;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use tokio::sync::Notify;
+
+/// What the registry knows of one session.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Set: the session is to end.
+    stop: Cell<Option<End>>,
+    /// The target that the session dials or is connected to.
+    epoch: Cell<Option<Epoch>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Entry {
+    fn stop(&self, end: End) {
+        if self.stop.get().is_none() {
+            self.stop.set(Some(end));
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+/// The sessions of one thread.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: RefCell<Vec<Option<Rc<Entry>>>>,
+    free: RefCell<Vec<usize>>,
+    /// Sessions by the epoch of their target.
+    attached: RefCell<BTreeMap<Epoch, usize>>,
+    members: Cell<usize>,
+    left: Notify,
+}
+
+impl Registry {
+    /// Adds a session.
+    pub fn join(self: &Rc<Self>) -> Membership {
+        let entry = Rc::new(Entry::default());
+        let slot = self.free.borrow_mut().pop();
+        let slot = match slot {
+            Some(slot) => {
+                if let Some(place) = self.entries.borrow_mut().get_mut(slot) {
+                    *place = Some(Rc::clone(&entry));
+                }
+                slot
+            }
+            None => {
+                let mut entries = self.entries.borrow_mut();
+                entries.push(Some(Rc::clone(&entry)));
+                entries.len() - 1
+            }
+        };
+        self.members.set(self.members.get() + 1);
+        Membership { registry: Rc::clone(self), entry, slot }
+    }
+
+    /// Tells every session of a target older than `epoch` to end.
+    pub fn stop_before(&self, epoch: Epoch, end: End) {
+        for entry in self.entries.borrow().iter().flatten() {
+            if entry.epoch.get().is_some_and(|its| its < epoch) {
+                entry.stop(end);
+            }
+        }
+    }
+
+    /// Tells every session to end.
+    pub fn stop_all(&self, end: End) {
+        for entry in self.entries.borrow().iter().flatten() {
+            entry.stop(end);
+        }
+    }
+
+    /// Tells every session that has no master yet to end.
+    pub fn stop_waiting(&self, end: End) {
+        for entry in self.entries.borrow().iter().flatten() {
+            if entry.epoch.get().is_none() {
+                entry.stop(end);
+            }
+        }
+    }
+
+    /// Waits until no session has to do with a target older than `epoch`.
+    pub async fn detached_before(&self, epoch: Epoch) {
+        self.wait_until(|| {
+            self.attached.borrow().first_key_value().is_none_or(|(oldest, _)| *oldest >= epoch)
+        })
+        .await;
+    }
+
+    /// Waits until there is no session.
+    pub async fn empty(&self) {
+        self.wait_until(|| self.members.get() == 0).await;
+    }
+
+    async fn wait_until(&self, done: impl Fn() -> bool) {
+        loop {
+            let left = self.left.notified();
+            if done() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    fn count_detached(&self, epoch: Epoch) {
+        let mut attached = self.attached.borrow_mut();
+        if let Some(count) = attached.get_mut(&epoch) {
+            *count -= 1;
+            if *count == 0 {
+                attached.remove(&epoch);
+                self.left.notify_waiters();
+            }
+        }
+    }
+}
+
+/// One session's place in the registry; dropping it leaves.
+#[derive(Debug)]
+pub struct Membership {
+    registry: Rc<Registry>,
+    entry: Rc<Entry>,
+    slot: usize,
+}
+
+impl Membership {
+    /// From now on the session has to do with the target of `epoch`.
+    pub fn attach(&self, epoch: Epoch) {
+        self.detach();
+        self.entry.epoch.set(Some(epoch));
+        *self.registry.attached.borrow_mut().entry(epoch).or_default() += 1;
+    }
+
+    /// From now on the session has to do with no target: not one byte goes to it any more.
+    pub fn detach(&self) {
+        if let Some(epoch) = self.entry.epoch.take() {
+            self.registry.count_detached(epoch);
+        }
+        if self.entry.stop.get().is_some_and(|end| end != End::Drain) {
+            self.entry.stop.set(None);
+        }
+    }
+
+    /// Whether the session is to end, and why.
+    pub fn stopped(&self) -> Option<End> {
+        self.entry.stop.get()
+    }
+
+    /// Ready when the session is to end.
+    pub fn poll_stopped(&self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Some(end) = self.entry.stop.get() {
+            return Poll::Ready(end);
+        }
+        let mut waker = self.entry.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits until the session is to end.
+    pub async fn until_stopped(&self) -> End {
+        std::future::poll_fn(|cx| self.poll_stopped(cx)).await
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.detach();
+        if let Some(place) = self.registry.entries.borrow_mut().get_mut(self.slot) {
+            *place = None;
+        }
+        self.registry.free.borrow_mut().push(self.slot);
+        self.registry.members.set(self.registry.members.get() - 1);
+        if self.registry.members.get() == 0 {
+            self.registry.left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sessions_of_older_targets_are_stopped() {
+        let registry = Rc::new(Registry::default());
+        let (old, new, held) = (registry.join(), registry.join(), registry.join());
+        old.attach(Epoch(1));
+        new.attach(Epoch(2));
+        registry.stop_before(Epoch(2), End::Target);
+        assert_eq!(old.stopped(), Some(End::Target));
+        assert_eq!((new.stopped(), held.stopped()), (None, None));
+        registry.stop_waiting(End::Drain);
+        assert_eq!((new.stopped(), held.stopped()), (None, Some(End::Drain)));
+    }
+
+    #[test]
+    fn a_detached_session_may_try_the_next_target() {
+        let registry = Rc::new(Registry::default());
+        let session = registry.join();
+        session.attach(Epoch(1));
+        registry.stop_before(Epoch(2), End::Target);
+        session.attach(Epoch(2));
+        assert_eq!(session.stopped(), None);
+        registry.stop_all(End::Drain);
+        session.detach();
+        assert_eq!(session.stopped(), Some(End::Drain));
+    }
+
+    #[test]
+    fn slots_are_used_again() {
+        let registry = Rc::new(Registry::default());
+        let first = registry.join();
+        let slot = first.slot;
+        drop(first);
+        assert_eq!(registry.join().slot, slot);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_old_ones_are_waited_for() {
+        let registry = Rc::new(Registry::default());
+        let (old, new) = (registry.join(), registry.join());
+        old.attach(Epoch(1));
+        new.attach(Epoch(2));
+        let gone = registry.detached_before(Epoch(2));
+        tokio::pin!(gone);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(gone.as_mut().poll(&mut context).is_pending());
+        drop(old);
+        gone.await;
+        drop(new);
+        registry.empty().await;
+    }
+}

@@ -1,0 +1,157 @@
+//! Moves bytes between a client and the master: two [`Direction`]s polled in one task, so that a connection lives on one core.
+//!
+//! Everything that a transfer needs beyond its own state ([`Resources`]) belongs to the worker thread and is lent for the length
+//! of one poll. An idle connection holds no buffer and no pipe.
+
+mod conduit;
+mod direction;
+mod memory;
+mod mode;
+mod pipe;
+mod resources;
+
+pub use conduit::{Conduit, Taken};
+pub use direction::{Fault, Gate};
+pub use memory::Memory;
+pub use mode::{ParseRelayModeError, RelayMode};
+pub use pipe::{Pipe, PipePool};
+pub use resources::{Resources, Tuning};
+
+use crate::outcome::{End, Outcome};
+use direction::{Direction, Progress};
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// What a poll of a [`Relay`] has come to.
+#[derive(Debug)]
+pub enum Step {
+    /// There is more to move at once, but other sessions of this thread come first.
+    Yield,
+    /// Nothing more will be moved.
+    Finished(Outcome),
+}
+
+/// The two directions of one session.
+#[derive(Debug)]
+pub struct Relay {
+    /// The client's socket.
+    pub client: TcpStream,
+    /// The master's socket.
+    pub master: TcpStream,
+    up: Direction,
+    down: Direction,
+    first_end: Option<End>,
+}
+
+impl Relay {
+    /// Joins the two sockets. `early` is what the client sent before the master was connected.
+    pub fn new(client: TcpStream, master: TcpStream, early: Vec<u8>) -> Self {
+        Self {
+            client,
+            master,
+            up: Direction::with_pending(early),
+            down: Direction::with_pending(Vec::new()),
+            first_end: None,
+        }
+    }
+
+    /// Moves what can be moved now. The gate is asked each time before bytes go to the master.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        resources: &mut Resources,
+        gate: &dyn Gate,
+    ) -> Poll<Step> {
+        let up = self.up.poll(cx, &self.client, &self.master, resources, Some(gate));
+        let up_moved = self.up.take_moved();
+        if up_moved > 0 {
+            resources.counts.moved_up(up_moved);
+            self.down.interrupt(&self.master);
+        }
+        if let Progress::Failed(fault) = up {
+            let end = match fault {
+                Fault::Source(_) => End::Client,
+                Fault::Sink(_) => End::Server,
+                Fault::GateClosed => End::Fence,
+            };
+            return Poll::Ready(Step::Finished(self.failed(end, fault)));
+        }
+        let down = self.down.poll(cx, &self.master, &self.client, resources, None);
+        let down_moved = self.down.take_moved();
+        if down_moved > 0 {
+            resources.counts.moved_down(down_moved);
+            self.up.interrupt(&self.client);
+        }
+        if self.first_end.is_none() {
+            self.first_end = match (self.up.saw_end(), self.down.saw_end()) {
+                (true, _) => Some(End::Client),
+                (false, true) => Some(End::Server),
+                (false, false) => None,
+            };
+        }
+        match (up, down) {
+            (_, Progress::Failed(fault)) => {
+                let end = match fault {
+                    Fault::Sink(_) => End::Client,
+                    Fault::Source(_) | Fault::GateClosed => End::Server,
+                };
+                Poll::Ready(Step::Finished(self.failed(end, fault)))
+            }
+            (Progress::Done, Progress::Done) => Poll::Ready(Step::Finished(Outcome {
+                end: self.first_end.unwrap_or(End::Client),
+                error: None,
+            })),
+            (Progress::More, _) | (_, Progress::More) => Poll::Ready(Step::Yield),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn failed(&self, end: End, fault: Fault) -> Outcome {
+        let error = match fault {
+            Fault::Source(error) | Fault::Sink(error) => Some(error),
+            Fault::GateClosed => None,
+        };
+        Outcome { end, error }
+    }
+
+    /// Lets go of the master's socket, with what the master has already sent moved to the client as far as it takes it at once.
+    pub fn part(mut self, resources: &mut Resources) -> (TcpStream, Farewell) {
+        self.up.release(resources);
+        self.down.rescue(&self.master, &self.client, resources);
+        resources.counts.moved_down(self.down.take_moved());
+        (self.master, Farewell { client: self.client, down: self.down })
+    }
+
+    /// Returns what was lent. Both sockets have got their ends.
+    pub fn close(mut self, resources: &mut Resources) {
+        self.up.release(resources);
+        self.down.release(resources);
+    }
+}
+
+/// A client whose master is gone, and what it is still to get.
+#[derive(Debug)]
+pub struct Farewell {
+    /// The client's socket.
+    pub client: TcpStream,
+    down: Direction,
+}
+
+impl Farewell {
+    /// Gives the client what is left for it. Ready when nothing is left, or when the client takes nothing any more.
+    pub fn poll_settle(
+        &mut self,
+        cx: &mut Context<'_>,
+        resources: &mut Resources,
+    ) -> Poll<std::io::Result<()>> {
+        let settled = self.down.poll_settle(cx, &self.client, resources);
+        resources.counts.moved_down(self.down.take_moved());
+        settled
+    }
+
+    /// Returns what was lent, and gives the client's socket back.
+    pub fn into_client(mut self, resources: &mut Resources) -> TcpStream {
+        self.down.release(resources);
+        self.client
+    }
+}

@@ -1,0 +1,374 @@
+//! One direction of a session: a machine of three states that takes from a source and gives to a sink.
+//!
+//! Small messages go through memory, one `recv` and one `send` each. A direction that has moved a lot while the other stood
+//! still is in *bulk*: the low-water mark of its source is raised, so that one wake-up stands for many segments, and a timer
+//! fetches what stays below the mark. Bulk ends with a byte from the other side, the end of the stream, or a timer that finds
+//! nothing.
+
+use super::{Conduit, Memory, Pipe, RelayMode, Resources, Taken};
+use crate::socket;
+use std::future::Future;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+/// What one session may keep in memory for a slow client when its master is gone. A thousand sessions may end at once.
+const HOARDED: usize = 256 * 1024;
+/// What is moved to a quick client at that moment. The master may still be sending.
+const RESCUED: u64 = 8 * 1024 * 1024;
+
+/// Says whether bytes may go to the sink now.
+pub trait Gate {
+    /// Asked each time before bytes are given.
+    fn is_open(&self) -> bool;
+}
+
+/// What broke a direction.
+#[derive(Debug)]
+pub enum Fault {
+    /// The source cannot be read.
+    Source(io::Error),
+    /// The sink cannot be written.
+    Sink(io::Error),
+    /// The gate is closed.
+    GateClosed,
+}
+
+/// What a poll came to. Every variant but `More` means that the wakers are registered or not needed.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Waits for a socket or the timer.
+    Waiting,
+    /// There is more to move at once.
+    More,
+    /// The end of the stream has been passed on.
+    Done,
+    /// Broken.
+    Failed(Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    /// The source has ended; the sink is to be told.
+    ShuttingDown,
+    Done,
+}
+
+/// The timer of bulk mode. Armed while less than the low-water mark may be waiting.
+#[derive(Debug)]
+struct Bulk {
+    timer: Pin<Box<Sleep>>,
+    armed: bool,
+}
+
+/// One direction of a session.
+#[derive(Debug)]
+pub(super) struct Direction {
+    state: State,
+    memory: Memory,
+    /// Held only while it holds bytes, and within one poll.
+    pipe: Option<Pipe>,
+    bulk: Option<Bulk>,
+    /// Bytes moved since the other direction last moved.
+    one_way: u64,
+    /// Bytes moved since they were last counted.
+    moved: u64,
+}
+
+impl Direction {
+    pub(super) fn with_pending(rest: Vec<u8>) -> Self {
+        Self {
+            state: State::Running,
+            memory: Memory::holding(rest),
+            pipe: None,
+            bulk: None,
+            one_way: 0,
+            moved: 0,
+        }
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        self.memory.pending() + self.pipe.as_ref().map_or(0, Conduit::pending)
+    }
+
+    /// Whether the source has ended.
+    pub(super) fn saw_end(&self) -> bool {
+        self.state != State::Running
+    }
+
+    /// How much has moved since the last call.
+    pub(super) fn take_moved(&mut self) -> u64 {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// The other direction has moved: this is a conversation, not bulk.
+    pub(super) fn interrupt(&mut self, source: &TcpStream) {
+        self.one_way = 0;
+        if self.bulk.is_some() {
+            self.leave_bulk(source);
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &TcpStream,
+        sink: &TcpStream,
+        resources: &mut Resources,
+        gate: Option<&dyn Gate>,
+    ) -> Progress {
+        let progress = match self.poll_move(cx, source, sink, resources, gate) {
+            Poll::Pending => Progress::Waiting,
+            Poll::Ready(Ok(progress)) => progress,
+            Poll::Ready(Err(fault)) => Progress::Failed(fault),
+        };
+        self.return_empty_pipe(resources);
+        progress
+    }
+
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &TcpStream,
+        sink: &TcpStream,
+        resources: &mut Resources,
+        gate: Option<&dyn Gate>,
+    ) -> Poll<Result<Progress, Fault>> {
+        let turn_ends = self.moved + resources.tuning.turn;
+        loop {
+            match self.state {
+                State::Running => {
+                    while self.pending() > 0 {
+                        if gate.is_some_and(|gate| !gate.is_open()) {
+                            return Poll::Ready(Err(Fault::GateClosed));
+                        }
+                        ready!(self.poll_give(cx, sink, resources)).map_err(Fault::Sink)?;
+                    }
+                    if self.moved >= turn_ends {
+                        return Poll::Ready(Ok(Progress::More));
+                    }
+                    let taken =
+                        ready!(self.poll_take(cx, source, resources)).map_err(Fault::Source)?;
+                    if taken == 0 {
+                        self.state = State::ShuttingDown;
+                    }
+                }
+                State::ShuttingDown => {
+                    if self.bulk.is_some() {
+                        self.leave_bulk(source);
+                    }
+                    match socket::shutdown(sink, Shutdown::Write) {
+                        Ok(()) => self.state = State::Done,
+                        Err(error) => return Poll::Ready(Err(Fault::Sink(error))),
+                    }
+                }
+                State::Done => return Poll::Ready(Ok(Progress::Done)),
+            }
+        }
+    }
+
+    fn poll_give(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &TcpStream,
+        resources: &mut Resources,
+    ) -> Poll<io::Result<()>> {
+        // Both hold bytes only at the end of a session, and then those in the pipe are older.
+        let (given, piped) = match &mut self.pipe {
+            Some(pipe) if pipe.pending() > 0 => {
+                (ready!(poll_drain(pipe, cx, sink, resources))?, true)
+            }
+            _ => (ready!(poll_drain(&mut self.memory, cx, sink, resources))?, false),
+        };
+        let given = given as u64;
+        self.moved += given;
+        self.one_way += given;
+        if piped {
+            resources.counts.piped(given);
+        } else {
+            resources.counts.copied(given);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &TcpStream,
+        resources: &mut Resources,
+    ) -> Poll<io::Result<usize>> {
+        if self.bulk.is_none() && self.one_way >= resources.tuning.bulk_after {
+            self.enter_bulk(source, resources.tuning.low_water);
+        }
+        let wants_pipe = match resources.tuning.mode {
+            RelayMode::Auto => self.bulk.is_some(),
+            RelayMode::Splice => true,
+            RelayMode::Copy => false,
+        };
+        if wants_pipe && self.pipe.is_none() {
+            self.pipe = resources.pipes.take();
+            if self.pipe.is_none() {
+                resources.counts.pipe_missed();
+            }
+        }
+        let taken = match &mut self.pipe {
+            Some(pipe) => poll_fill(pipe, cx, source, resources),
+            None => poll_fill(&mut self.memory, cx, source, resources),
+        };
+        if taken.is_pending() && self.bulk.is_some() {
+            return self.poll_linger(cx, source, resources);
+        }
+        if let Some(bulk) = &mut self.bulk {
+            bulk.armed = false;
+        }
+        taken
+    }
+
+    /// Waits at most the length of the timer for the low-water mark, and then takes what is there.
+    fn poll_linger(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &TcpStream,
+        resources: &mut Resources,
+    ) -> Poll<io::Result<usize>> {
+        let Some(bulk) = &mut self.bulk else { return Poll::Pending };
+        if !bulk.armed {
+            bulk.armed = true;
+            bulk.timer.as_mut().reset(Instant::now() + resources.tuning.linger);
+        }
+        ready!(bulk.timer.as_mut().poll(cx));
+        bulk.armed = false;
+        // Below the mark the kernel reports no readiness, so the source is asked directly.
+        let taken = match &mut self.pipe {
+            Some(pipe) => pipe.fill(source.as_fd(), resources),
+            None => self.memory.fill(source.as_fd(), resources),
+        };
+        match taken {
+            Ok(taken) => Poll::Ready(Ok(taken.bytes)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.leave_bulk(source);
+                self.one_way = 0;
+                // Something may have come in between; with the mark at one byte its readiness is reported.
+                poll_fill(&mut self.memory, cx, source, resources)
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn enter_bulk(&mut self, source: &TcpStream, low_water: i32) {
+        if socket::set_low_water(source, low_water).is_ok() {
+            let timer = Box::pin(tokio::time::sleep_until(Instant::now()));
+            self.bulk = Some(Bulk { timer, armed: false });
+        } else {
+            self.one_way = 0;
+        }
+    }
+
+    fn leave_bulk(&mut self, source: &TcpStream) {
+        self.bulk = None;
+        // It fails only on a socket that is gone, which the next read says too.
+        let _ = socket::set_low_water(source, 1);
+    }
+
+    fn return_empty_pipe(&mut self, resources: &mut Resources) {
+        if let Some(pipe) = self.pipe.take_if(|pipe| pipe.pending() == 0) {
+            resources.pipes.put(pipe);
+        }
+    }
+
+    /// Gives back what was lent, whatever it holds.
+    pub(super) fn release(&mut self, resources: &mut Resources) {
+        if let Some(pipe) = self.pipe.take() {
+            resources.pipes.put(pipe);
+        }
+    }
+
+    /// Takes what the source has and gives it to the sink, without waiting. What the sink does not take at once stays pending,
+    /// up to a limit.
+    pub(super) fn rescue(
+        &mut self,
+        source: &TcpStream,
+        sink: &TcpStream,
+        resources: &mut Resources,
+    ) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let most = self.moved + RESCUED;
+        let mut source_is_dry = self.state != State::Running;
+        self.state = State::Done;
+        loop {
+            while self.pending() > 0 {
+                if !matches!(self.poll_give(&mut context, sink, resources), Poll::Ready(Ok(()))) {
+                    break;
+                }
+            }
+            if source_is_dry || self.moved >= most || self.pending() >= HOARDED {
+                break;
+            }
+            source_is_dry = !matches!(self.memory.hoard(source.as_fd(), resources), Ok(1..));
+        }
+        self.return_empty_pipe(resources);
+    }
+
+    /// Gives the sink what is pending.
+    pub(super) fn poll_settle(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &TcpStream,
+        resources: &mut Resources,
+    ) -> Poll<io::Result<()>> {
+        while self.pending() > 0 {
+            ready!(self.poll_give(cx, sink, resources))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Takes from a socket when it is ready. Readiness is cleared inside the same call when the socket is known to be empty, which
+/// saves the call that would only say so.
+fn poll_fill<C: Conduit>(
+    conduit: &mut C,
+    cx: &mut Context<'_>,
+    source: &TcpStream,
+    resources: &mut Resources,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(source.poll_read_ready(cx))?;
+        let mut taken: Option<Taken> = None;
+        let answer = source.try_io(Interest::READABLE, || {
+            let now = conduit.fill(source.as_fd(), resources)?;
+            taken = Some(now);
+            if now.drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (taken, answer) {
+            (Some(taken), _) => return Poll::Ready(Ok(taken.bytes)),
+            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            (None, Err(error)) => return Poll::Ready(Err(error)),
+            (None, Ok(())) => {}
+        }
+    }
+}
+
+/// Gives to a socket when it is ready.
+fn poll_drain<C: Conduit>(
+    conduit: &mut C,
+    cx: &mut Context<'_>,
+    sink: &TcpStream,
+    resources: &mut Resources,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(sink.poll_write_ready(cx))?;
+        match sink.try_io(Interest::WRITABLE, || conduit.drain(sink.as_fd(), resources)) {
+            Ok(given) => return Poll::Ready(Ok(given)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a worker thread lends to the session that it polls.
+
+use super::{PipePool, RelayMode};
+use crate::counters::Counters;
+use std::sync::Arc;
+
+/// One buffer for all sessions of a thread: large enough that a bulk read through memory costs as few system calls as a splice.
+const SCRATCH: usize = 1024 * 1024;
+/// Pipes per thread. With four threads the total stays near what an ordinary user may have at full size (64 MiB).
+const PIPES: usize = 32;
+
+/// When the relay changes its way of working.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Which conduit carries what.
+    pub mode: RelayMode,
+    /// A direction that has moved this much since the other last moved is bulk. Late, because the last part of a bulk transfer
+    /// waits for [`Tuning::linger`]: answers of 1 MB must not. The number is to be confirmed by the bench of answers from
+    /// 100 kB to 20 MB.
+    pub bulk_after: u64,
+    /// The low-water mark of the source in bulk: how much wakes us.
+    pub low_water: i32,
+    /// How long less than the low-water mark waits, in bulk.
+    pub linger: std::time::Duration,
+    /// How much one direction moves before other sessions of its thread get their turn.
+    pub turn: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            mode: RelayMode::Auto,
+            bulk_after: 4 * 1024 * 1024,
+            low_water: 256 * 1024,
+            linger: std::time::Duration::from_millis(1),
+            turn: 1024 * 1024,
+        }
+    }
+}
+
+/// What a worker thread lends to the session that it polls.
+#[derive(Debug)]
+pub struct Resources {
+    /// The buffer of the thread.
+    pub scratch: Box<[u8]>,
+    /// The pipes of the thread.
+    pub pipes: PipePool,
+    /// The counters of the thread.
+    pub counts: Arc<Counters>,
+    /// When the relay changes its way of working.
+    pub tuning: Tuning,
+}
+
+impl Resources {
+    /// The resources of one thread.
+    pub fn new(tuning: Tuning, counts: Arc<Counters>) -> Self {
+        Self {
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            pipes: PipePool::new(PIPES),
+            counts,
+            tuning,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Ends a session: towards an old master with a reset, towards the client with everything that the master had already sent, and
+//! then the end of the stream.
+
+use crate::outcome::{End, Outcome};
+use crate::registry::Membership;
+use crate::relay::Relay;
+use crate::socket;
+use crate::worker::Thread;
+use std::future::poll_fn;
+use std::net::Shutdown;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// How long a slow client may take for what it is still to get.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Between two looks at whether the client has acknowledged everything.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Closes both sockets as `outcome` demands.
+pub(super) async fn part(thread: &Thread, member: &Membership, relay: Relay, outcome: &Outcome) {
+    match (outcome.end, &outcome.error) {
+        (End::Client | End::Server, None) => {
+            relay.close(&mut thread.resources.borrow_mut());
+        }
+        (End::Client, Some(_)) => {
+            socket::reset_on_close(&relay.master);
+            relay.close(&mut thread.resources.borrow_mut());
+        }
+        (end, _) => {
+            let (master, mut farewell) = relay.part(&mut thread.resources.borrow_mut());
+            socket::reset_on_close(&master);
+            drop(master);
+            member.detach();
+            let deadline = Instant::now() + SETTLE;
+            let settle = poll_fn(|cx| farewell.poll_settle(cx, &mut thread.resources.borrow_mut()));
+            let settled = tokio::time::timeout_at(deadline, settle).await;
+            let client = farewell.into_client(&mut thread.resources.borrow_mut());
+            if matches!(settled, Ok(Ok(()))) {
+                close_client(client, end, deadline).await;
+            }
+        }
+    }
+}
+
+/// Sends the end of the stream, and closes when that costs the client nothing.
+async fn close_client(client: TcpStream, end: End, deadline: Instant) {
+    if end == End::Server && has_everything(&client) {
+        // The master reset its connection, and the client has all that came before: it is told the same.
+        socket::reset_on_close(&client);
+        return;
+    }
+    let nothing_on_its_way = has_everything(&client);
+    if socket::shutdown(&client, Shutdown::Write).is_err() {
+        return;
+    }
+    // Closing a socket with unread bytes resets the connection, and takes from the client what it has not received yet. So
+    // unread bytes are dropped first, until the client has everything.
+    let mut heard_end = discard(&client);
+    while !(heard_end || nothing_on_its_way || has_everything(&client)) && Instant::now() < deadline
+    {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        heard_end = discard(&client);
+    }
+}
+
+fn has_everything(client: &TcpStream) -> bool {
+    socket::backlog(client).is_ok_and(|backlog| backlog.is_empty)
+}
+
+/// Drops what the client has sent. True: nothing more will come.
+fn discard(client: &TcpStream) -> bool {
+    let mut ignored = [0_u8; 4096];
+    loop {
+        let read = rustix::net::recv(client, &mut ignored, rustix::net::RecvFlags::DONTWAIT);
+        match read {
+            Ok((_, 0)) => return true,
+            Ok(_) => {}
+            Err(rustix::io::Errno::AGAIN) => return false,
+            Err(_) => return true,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Socket options and the few system calls around them. What an accepted socket needs is set on its listener: Linux hands these
+//! options down, which saves six system calls per connection.
+
+use nix::libc;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connections that the kernel completes before we accept them.
+const BACKLOG: i32 = 4096;
+
+/// Options of every socket, the clients' and the master's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Silence before the first keep-alive probe.
+    pub keepalive_idle: Duration,
+    /// Time between probes.
+    pub keepalive_interval: Duration,
+    /// Probes without an answer before the peer counts as gone.
+    pub keepalive_count: u32,
+}
+
+impl Default for SocketOptions {
+    /// A peer that has vanished is found within half a minute.
+    fn default() -> Self {
+        Self {
+            keepalive_idle: Duration::from_secs(15),
+            keepalive_interval: Duration::from_secs(5),
+            keepalive_count: 3,
+        }
+    }
+}
+
+impl SocketOptions {
+    fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
+        // Without it a request that is sent in two parts waits for an acknowledgement in between.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(self.keepalive_idle)
+                .with_interval(self.keepalive_interval)
+                .with_retries(self.keepalive_count),
+        )
+    }
+
+    /// A socket to dial `address` with.
+    pub fn dialler(&self, address: SocketAddr) -> io::Result<TcpSocket> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        self.apply(&SockRef::from(&socket))?;
+        Ok(socket)
+    }
+
+    fn listener(&self, address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait for the last connections of the run before.
+        socket.set_reuse_address(true)?;
+        self.apply(&SockRef::from(&socket))?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    /// Binds `count` listeners to one address; the kernel spreads connections over them. Refused when somebody else listens
+    /// there: SO_REUSEPORT alone would let a second proxy in, and give it half of the connections.
+    pub fn bind(&self, address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+        let probe = self.listener(address)?;
+        probe.bind(&address.into())?;
+        probe.listen(1)?;
+        let bound = probe.local_addr()?.as_socket().unwrap_or(address);
+        drop(probe);
+        (0..count)
+            .map(|_| {
+                let socket = self.listener(bound)?;
+                socket.set_reuse_port(true)?;
+                socket.bind(&bound.into())?;
+                socket.listen(BACKLOG)?;
+                Ok(socket.into())
+            })
+            .collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ReceiveLowWater;
+
+nix::setsockopt_impl!(
+    ReceiveLowWater,
+    libc::SOL_SOCKET,
+    libc::SO_RCVLOWAT,
+    libc::c_int,
+    nix::sys::socket::sockopt::SetStruct<'_, libc::c_int>
+);
+
+/// Sets how many bytes make the socket readable.
+pub fn set_low_water(socket: &TcpStream, bytes: i32) -> io::Result<()> {
+    nix::sys::socket::setsockopt(socket, ReceiveLowWater, &bytes).map_err(io::Error::from)
+}
+
+/// The kernel's `struct tcp_info` as far as we read it; the C library's copy ends earlier.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct TcpInfo {
+    state_to_app_limited: [u8; 8],
+    rto_to_rcv_mss: [u32; 4],
+    unacked: u32,
+    sacked_to_ack_sent: [u32; 6],
+    last_data_recv: u32,
+    last_ack_recv: u32,
+    pmtu_to_total_retrans: [u32; 11],
+    rates_and_bytes: [u64; 4],
+    segments: [u32; 2],
+    notsent_bytes: u32,
+    min_rtt: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TcpInfoOption;
+
+nix::getsockopt_impl!(
+    TcpInfoOption,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    TcpInfo,
+    nix::sys::socket::sockopt::GetStruct<TcpInfo>
+);
+
+/// How far the peer is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Nothing that was sent is unsent or unacknowledged.
+    pub is_empty: bool,
+    /// Probes or retransmissions were sent since the last acknowledgement, and for this long none came.
+    pub unanswered: Duration,
+}
+
+/// Asks the kernel how far the peer is behind.
+pub fn backlog(socket: &TcpStream) -> io::Result<Backlog> {
+    let info = nix::sys::socket::getsockopt(socket, TcpInfoOption)?;
+    let [_, _, retransmits, probes, ..] = info.state_to_app_limited;
+    // A peer with a closed window is alive and answers each probe, so one probe on its way proves nothing.
+    let is_asked = retransmits > 0 || probes > 1;
+    Ok(Backlog {
+        is_empty: info.unacked == 0 && info.notsent_bytes == 0,
+        unanswered: if is_asked {
+            Duration::from_millis(info.last_ack_recv.into())
+        } else {
+            Duration::ZERO
+        },
+    })
+}
+
+/// Closing the socket will reset the connection. Right towards an old master; towards a client it would discard what was sent.
+pub fn reset_on_close(socket: &TcpStream) {
+    // It fails only on a socket that is reset already.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
+/// Shuts one half down. A socket that the peer has reset is shut down already; its error is what the next read says.
+pub fn shutdown(socket: &TcpStream, how: Shutdown) -> io::Result<()> {
+    match SockRef::from(&socket.as_fd()).shutdown(how) {
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        done => done,
+    }
+}
+
+/// Raises the limit of open files to what is allowed at most, and returns it.
+pub fn raise_open_files_limit() -> io::Result<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    }
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_listener_is_refused() {
+        let options = SocketOptions::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = options.bind(any, 2).expect("a free port");
+        let taken = first[0].local_addr().expect("its address");
+        assert_eq!(first[1].local_addr().expect("its address"), taken);
+        let refused = options.bind(taken, 2).expect_err("somebody listens there");
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        assert_eq!(options.bind(taken, 2).expect("free again").len(), 2);
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_the_options() {
+        let options = SocketOptions::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = options.bind(any, 1).expect("a free port").remove(0);
+        listener.set_nonblocking(false).expect("a listener that waits");
+        let _client = std::net::TcpStream::connect(listener.local_addr().expect("address"))
+            .expect("a connection");
+        let (accepted, _) = listener.accept().expect("the other side");
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().expect("nodelay"));
+        assert!(socket.keepalive().expect("keepalive"));
+        assert_eq!(socket.tcp_keepalive_time().expect("idle"), options.keepalive_idle);
+        assert_eq!(socket.tcp_keepalive_retries().expect("count"), options.keepalive_count);
+    }
+}

@@ -1,0 +1,241 @@
+//! The worker threads: each has a runtime, a listener, a registry and buffers of its own, and shares nothing on the data path.
+
+mod accept;
+
+use crate::counters::{Counters, Totals};
+use crate::outcome::End;
+use crate::registry::Registry;
+use crate::relay::Resources;
+use crate::settings::Settings;
+use crate::target::{Epoch, Routing};
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::LocalOptions;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+/// Commands that wait for a thread. The control plane sends one at a time.
+const COMMANDS: usize = 16;
+
+/// What the sessions of one thread share.
+#[derive(Debug)]
+pub struct Thread {
+    /// What is lent to the session that is polled.
+    pub resources: RefCell<Resources>,
+    /// The sessions.
+    pub registry: Rc<Registry>,
+    /// The counters, which other threads read.
+    pub counts: Arc<Counters>,
+    /// Where connections go.
+    pub routing: Arc<Routing>,
+    /// What sessions are made with.
+    pub settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Listen(TcpListener),
+    StopListening(oneshot::Sender<()>),
+    /// End the sessions of targets older than the epoch.
+    Retire(Epoch, End, oneshot::Sender<()>),
+    /// End the connections that have no master.
+    StopWaiting,
+    StopAll(End),
+    WaitEmpty(oneshot::Sender<()>),
+}
+
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::Sender<Command>,
+    counts: Arc<Counters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// All worker threads. Dropping it ends them, and every session with them.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Vec<Worker>,
+}
+
+impl Workers {
+    /// Starts `count` threads, which listen nowhere yet.
+    pub fn start(
+        count: usize,
+        routing: &Arc<Routing>,
+        settings: &Arc<Settings>,
+    ) -> io::Result<Self> {
+        let workers = (0..count.max(1))
+            .map(|number| {
+                let counts = Arc::new(Counters::default());
+                let (commands, inbox) = mpsc::channel(COMMANDS);
+                let shared = (Arc::clone(&counts), Arc::clone(routing), Arc::clone(settings));
+                let thread = std::thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .spawn(move || {
+                        let (counts, routing, settings) = shared;
+                        match build_runtime() {
+                            Ok(runtime) => {
+                                let thread = Thread::new(counts, routing, settings);
+                                runtime.block_on(obey(Rc::new(thread), inbox));
+                            }
+                            Err(error) => {
+                                tracing::error!(%error, "cannot start the runtime of a worker thread");
+                            }
+                        }
+                    })?;
+                Ok(Worker { commands, counts, thread: Some(thread) })
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Self { workers })
+    }
+
+    /// How many threads there are.
+    pub fn count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The sum of what the threads have counted.
+    pub fn totals(&self) -> Totals {
+        Totals::of(self.workers.iter().map(|worker| &*worker.counts))
+    }
+
+    /// Accepts connections from now on: one listener for each thread.
+    pub async fn listen(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
+        for (worker, listener) in self.workers.iter().zip(listeners) {
+            worker.send(Command::Listen(listener)).await?;
+        }
+        Ok(())
+    }
+
+    /// Accepts no more, and returns when the listeners are closed.
+    pub async fn stop_listening(&self) {
+        self.tell_all(Command::StopListening).await;
+    }
+
+    /// Ends the sessions of targets older than `epoch`. True when not one of them can send a byte to its master any more; false
+    /// when that took longer than `bound`.
+    pub async fn retire(&self, epoch: Epoch, end: End, bound: Duration) -> bool {
+        let retired = self.tell_all(|done| Command::Retire(epoch, end, done));
+        tokio::time::timeout(bound, retired).await.is_ok_and(|all| all)
+    }
+
+    /// Ends the connections that have no master.
+    pub async fn stop_waiting(&self) {
+        for worker in &self.workers {
+            let _ = worker.send(Command::StopWaiting).await;
+        }
+    }
+
+    /// Ends every session.
+    pub async fn stop_all(&self, end: End) {
+        for worker in &self.workers {
+            let _ = worker.send(Command::StopAll(end)).await;
+        }
+    }
+
+    /// Waits until there is no session.
+    pub async fn empty(&self) {
+        self.tell_all(Command::WaitEmpty).await;
+    }
+
+    /// Tells every thread, and waits for all answers. False when a thread is gone.
+    async fn tell_all(&self, command: impl Fn(oneshot::Sender<()>) -> Command) -> bool {
+        let mut answers = Vec::with_capacity(self.workers.len());
+        let mut all = true;
+        for worker in &self.workers {
+            let (done, answer) = oneshot::channel();
+            all &= worker.send(command(done)).await.is_ok();
+            answers.push(answer);
+        }
+        for answer in answers {
+            all &= answer.await.is_ok();
+        }
+        all
+    }
+}
+
+impl Worker {
+    async fn send(&self, command: Command) -> io::Result<()> {
+        let sent = self.commands.send(command).await;
+        sent.map_err(|_| io::Error::other("a worker thread has ended"))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let threads: Vec<_> =
+            self.workers.drain(..).filter_map(|mut worker| worker.thread.take()).collect();
+        for thread in threads {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Thread {
+    /// The state of one thread.
+    pub fn new(counts: Arc<Counters>, routing: Arc<Routing>, settings: Arc<Settings>) -> Self {
+        Self {
+            resources: RefCell::new(Resources::new(settings.tuning, Arc::clone(&counts))),
+            registry: Rc::default(),
+            counts,
+            routing,
+            settings,
+        }
+    }
+}
+
+fn build_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
+/// Does what the control plane says until it is gone.
+async fn obey(thread: Rc<Thread>, mut inbox: mpsc::Receiver<Command>) {
+    let mut acceptor: Option<(AbortHandle, oneshot::Receiver<()>)> = None;
+    while let Some(command) = inbox.recv().await {
+        match command {
+            Command::Listen(listener) => {
+                close_listener(acceptor.take()).await;
+                let (closed, watch) = oneshot::channel();
+                let task =
+                    tokio::task::spawn_local(accept::run(Rc::clone(&thread), listener, closed));
+                acceptor = Some((task.abort_handle(), watch));
+            }
+            Command::StopListening(done) => {
+                close_listener(acceptor.take()).await;
+                let _ = done.send(());
+            }
+            Command::Retire(epoch, end, done) => {
+                thread.registry.stop_before(epoch, end);
+                let registry = Rc::clone(&thread.registry);
+                tokio::task::spawn_local(async move {
+                    registry.detached_before(epoch).await;
+                    let _ = done.send(());
+                });
+            }
+            Command::StopWaiting => thread.registry.stop_waiting(End::Drain),
+            Command::StopAll(end) => thread.registry.stop_all(end),
+            Command::WaitEmpty(done) => {
+                let registry = Rc::clone(&thread.registry);
+                tokio::task::spawn_local(async move {
+                    registry.empty().await;
+                    let _ = done.send(());
+                });
+            }
+        }
+    }
+}
+
+/// Ends the accepting task; its listener is closed when this returns.
+async fn close_listener(acceptor: Option<(AbortHandle, oneshot::Receiver<()>)>) {
+    if let Some((task, closed)) = acceptor {
+        task.abort();
+        // The sender is dropped with the task, after the listener.
+        let _ = closed.await;
+    }
+}

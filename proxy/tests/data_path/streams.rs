@@ -1,0 +1,214 @@
+//! Bytes arrive as they were sent, in every mode and across every change of mode.
+
+use crate::proxy::{Proxy, expect_bytes, expect_end, raw, send, session, within};
+use std::hash::{DefaultHasher, Hasher};
+use std::time::Duration;
+use stolon_proxy::relay::{RelayMode, Tuning};
+use stolon_proxy::settings::Settings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+const LONG: usize = 64 * 1024 * 1024;
+
+fn relaying(mode: RelayMode, bulk_after: u64) -> Settings {
+    Settings { tuning: Tuning { mode, bulk_after, ..Tuning::default() }, ..raw() }
+}
+
+/// Sends `length` bytes from a seed in chunks of random size; the hash of what was sent.
+async fn pour(sink: &mut OwnedWriteHalf, length: usize, seed: u64) -> u64 {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(1 << 20).collect();
+    let mut hash = DefaultHasher::new();
+    let mut left = length;
+    while left > 0 {
+        let most = [1, 100, 8 << 10, 64 << 10, 512 << 10][rng.usize(..5)];
+        let size = rng.usize(1..=most).min(left);
+        let start = rng.usize(..=noise.len() - size);
+        let chunk = &noise[start..start + size];
+        sink.write_all(chunk).await.expect("the proxy takes bytes");
+        hash.write(chunk);
+        left -= size;
+    }
+    hash.finish()
+}
+
+/// Reads `length` bytes in portions of random size; the hash of what came.
+async fn drink(source: &mut OwnedReadHalf, length: usize, seed: u64) -> u64 {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut buffer = vec![0; 256 << 10];
+    let mut hash = DefaultHasher::new();
+    let mut left = length;
+    while left > 0 {
+        let most = rng.usize(1..=buffer.len()).min(left);
+        let got = source.read(&mut buffer[..most]).await.expect("bytes come");
+        assert!(got > 0, "the stream ended {left} bytes early");
+        hash.write(&buffer[..got]);
+        left -= got;
+    }
+    hash.finish()
+}
+
+async fn both_ways(settings: Settings, length: usize, seed: u64) -> Proxy {
+    let (proxy, _master, client, server) = session(settings).await;
+    let (mut client_in, mut client_out) = client.into_split();
+    let (mut server_in, mut server_out) = server.into_split();
+    let (up, up_came, down, down_came) = within("both streams", async {
+        tokio::join!(
+            pour(&mut client_out, length, seed),
+            drink(&mut server_in, length, seed + 1),
+            pour(&mut server_out, length, seed + 2),
+            drink(&mut client_in, length, seed + 3),
+        )
+    })
+    .await;
+    // Hashers see different portions; the default hasher hashes a byte stream, not portions.
+    assert_eq!((up, down), (up_came, down_came));
+    let totals = proxy.workers.totals();
+    assert_eq!((totals.bytes_up, totals.bytes_down), (length as u64, length as u64));
+    assert_eq!(totals.bytes_copied + totals.bytes_piped, 2 * length as u64);
+    proxy
+}
+
+#[tokio::test]
+async fn long_streams_both_ways_by_copy() {
+    let proxy = both_ways(relaying(RelayMode::Copy, u64::MAX), LONG, 1).await;
+    assert_eq!(proxy.workers.totals().bytes_piped, 0);
+}
+
+#[tokio::test]
+async fn long_streams_both_ways_by_splice() {
+    let proxy = both_ways(relaying(RelayMode::Splice, u64::MAX), LONG, 2).await;
+    assert!(proxy.workers.totals().bytes_piped > LONG as u64);
+}
+
+#[tokio::test]
+async fn long_streams_both_ways_by_auto() {
+    both_ways(relaying(RelayMode::Auto, Tuning::default().bulk_after), LONG, 3).await;
+}
+
+/// Bulk is entered after each 64 KiB, and left by each byte from the other side.
+#[tokio::test]
+async fn long_streams_both_ways_with_many_changes_of_mode() {
+    let proxy = both_ways(relaying(RelayMode::Auto, 64 << 10), LONG, 4).await;
+    let totals = proxy.workers.totals();
+    assert!(totals.bytes_piped > 0 && totals.bytes_copied > 0, "{totals:?}");
+}
+
+#[tokio::test]
+async fn bulk_by_copy_coalesces_without_pipes() {
+    let proxy = both_ways(relaying(RelayMode::Copy, 64 << 10), LONG / 4, 5).await;
+    assert_eq!(proxy.workers.totals().bytes_piped, 0);
+}
+
+/// Answers of every size around the threshold, each to a small request: the tail of an answer must never stay behind the
+/// low-water mark.
+#[tokio::test]
+async fn answers_of_all_sizes_come_whole() {
+    for mode in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy] {
+        let (_proxy, _master, mut client, mut server) = session(relaying(mode, 128 << 10)).await;
+        let answer: Vec<u8> = (0..3_usize << 20).map(|i| (i * 31 % 251) as u8).collect();
+        let mut rng = fastrand::Rng::with_seed(6);
+        for _ in 0..40 {
+            let length = rng.usize(1..answer.len());
+            send(&mut client, b"request").await;
+            expect_bytes(&mut server, b"request").await;
+            tokio::join!(
+                send(&mut server, &answer[..length]),
+                expect_bytes(&mut client, &answer[..length])
+            );
+        }
+    }
+}
+
+/// In bulk, single bytes are below the low-water mark: the timer brings them.
+#[tokio::test]
+async fn a_trickle_after_bulk_still_arrives() {
+    let (_proxy, _master, mut client, mut server) =
+        session(relaying(RelayMode::Auto, 64 << 10)).await;
+    let bulk = vec![7; 8 << 20];
+    tokio::join!(send(&mut server, &bulk), expect_bytes(&mut client, &bulk));
+    for byte in 0..50 {
+        send(&mut server, &[byte]).await;
+        expect_bytes(&mut client, &[byte]).await;
+    }
+}
+
+#[tokio::test]
+async fn data_and_end_in_one_event() {
+    for mode in [RelayMode::Auto, RelayMode::Splice] {
+        let (proxy, master, ..) = session(relaying(mode, 64 << 10)).await;
+        for round in 0..200_usize {
+            let (mut client, mut server) = tokio::join!(proxy.connect(), master.accept());
+            let last = vec![1; round * 1000 + 1];
+            let (first, second): (&mut TcpStream, &mut TcpStream) = if round % 2 == 0 {
+                (&mut client, &mut server)
+            } else {
+                (&mut server, &mut client)
+            };
+            tokio::join!(
+                async {
+                    send(first, &last).await;
+                    first.shutdown().await.expect("shut down");
+                },
+                async {
+                    expect_bytes(second, &last).await;
+                    expect_end(second).await;
+                }
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_costs_bounded_memory() {
+    let (proxy, _master, mut client, mut server) =
+        session(relaying(RelayMode::Auto, 1 << 20)).await;
+    let chunk = vec![3; 64 << 10];
+    let mut written = 0_usize;
+    // The master writes until nobody takes any more; half a second without progress is that.
+    while let Ok(sent) =
+        tokio::time::timeout(Duration::from_millis(500), server.write(&chunk)).await
+    {
+        written += sent.expect("the session lives");
+        assert!(written < 256 << 20, "the proxy takes without end");
+    }
+    let taken = proxy.workers.totals().bytes_down as usize;
+    // What the proxy has not given on is in the sockets between it and the master, or set aside in memory.
+    let largest = |kind: &str| {
+        let sizes = std::fs::read_to_string(format!("/proc/sys/net/ipv4/tcp_{kind}"))
+            .expect("the kernel's buffer sizes");
+        sizes.split_whitespace().nth(2).and_then(|size| size.parse::<usize>().ok()).expect("a size")
+    };
+    let in_sockets = largest("rmem") + largest("wmem");
+    let set_aside = (written - taken).saturating_sub(in_sockets);
+    assert!(set_aside <= 1 << 20, "{written} written, {taken} given on");
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while received < written {
+        let got = within("the rest", client.read(&mut buffer)).await.expect("it comes");
+        assert!(got > 0 && buffer[..got].iter().all(|byte| *byte == 3));
+        received += got;
+    }
+}
+
+#[tokio::test]
+async fn no_pipe_is_held_while_idle() {
+    let pipes = || {
+        std::fs::read_dir("/proc/self/fd")
+            .expect("the list of descriptors")
+            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .filter(|link| link.to_string_lossy().starts_with("pipe:"))
+            .count()
+    };
+    let (proxy, master, ..) = session(relaying(RelayMode::Splice, u64::MAX)).await;
+    let mut sessions = Vec::new();
+    for _ in 0..50 {
+        let (mut client, mut server) = tokio::join!(proxy.connect(), master.accept());
+        send(&mut client, b"x").await;
+        expect_bytes(&mut server, b"x").await;
+        sessions.push((client, server));
+    }
+    // Other tests of this process use pipes too, each with its own two threads.
+    assert!(pipes() < 2 * 50, "{} descriptors of pipes", pipes());
+}

@@ -1,0 +1,149 @@
+//! A swap of the target ends every session of the old one at once.
+
+use crate::proxy::{
+    Master, Proxy, eventually, expect_bytes, expect_end, expect_reset, raw, send, session, within,
+};
+use std::time::Duration;
+use stolon_proxy::fence::boottime;
+use stolon_proxy::outcome::End;
+use stolon_proxy::settings::Settings;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+const BOUND: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn an_idle_session_ends() {
+    let (proxy, _old, mut client, mut server) = session(raw()).await;
+    let new = Master::start().await;
+    let epoch = proxy.forward_to(new.address);
+    assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+    expect_reset(&mut server).await;
+    expect_end(&mut client).await;
+    eventually("the count", || proxy.workers.totals().closed_by(End::Target) == 1).await;
+    let (mut client, mut server) = tokio::join!(proxy.connect(), new.accept());
+    send(&mut client, b"hello").await;
+    expect_bytes(&mut server, b"hello").await;
+}
+
+#[tokio::test]
+async fn the_client_gets_what_the_master_had_sent() {
+    let (proxy, _old, mut client, mut server) = session(raw()).await;
+    // More than the client's socket takes at once, so that some of it is still in the proxy.
+    let mut sent = 0_usize;
+    let chunk = vec![9; 64 << 10];
+    while sent < 256 << 10 {
+        send(&mut server, &chunk).await;
+        sent += chunk.len();
+    }
+    send(&mut client, b"unread by the master").await;
+    eventually("the proxy's part", || proxy.workers.totals().bytes_down == sent as u64).await;
+    let epoch = proxy.routing.hold();
+    assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+    let mut got = Vec::new();
+    within("all of it", client.read_to_end(&mut got)).await.expect("an end in order");
+    assert_eq!(got.len(), sent);
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_busy_session_ends() {
+    let (proxy, _old, client, server) = session(raw()).await;
+    let (mut client_in, client_out) = client.into_split();
+    let (mut server_in, server_out) = server.into_split();
+    let endless = |mut sink: tokio::net::tcp::OwnedWriteHalf| async move {
+        use tokio::io::AsyncWriteExt;
+        while sink.write_all(&[5; 4096]).await.is_ok() {}
+    };
+    let down = tokio::spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(1..) = client_in.read(&mut buffer).await {}
+    });
+    let up = tokio::spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(1..) = server_in.read(&mut buffer).await {}
+    });
+    let writers = [tokio::spawn(endless(client_out)), tokio::spawn(endless(server_out))];
+    eventually("traffic", || {
+        let totals = proxy.workers.totals();
+        totals.bytes_up > 1 << 20 && totals.bytes_down > 1 << 20
+    })
+    .await;
+    let epoch = proxy.routing.hold();
+    assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+    within("all four ends", async {
+        down.await.expect("client's reader");
+        up.await.expect("master's reader");
+        for writer in writers {
+            writer.await.expect("a writer");
+        }
+    })
+    .await;
+    eventually("the count", || proxy.workers.totals().closed_by(End::Target) == 1).await;
+}
+
+/// The old master's accept queue is full, so that dials to it hang; after the swap they go on with the new one.
+#[tokio::test]
+async fn a_dialling_connection_goes_to_the_new_master() {
+    let proxy = Proxy::start(raw()).await;
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("bound");
+    socket.listen(0).expect("listening");
+    let deaf = socket.local_addr().expect("address").as_socket().expect("an IP address");
+    let _queued = std::net::TcpStream::connect(deaf).expect("the one place of the queue");
+    proxy.forward_to(deaf);
+    let mut client = proxy.connect().await;
+    eventually("the connection", || proxy.workers.totals().connections == 1).await;
+    let new = Master::start().await;
+    let epoch = proxy.forward_to(new.address);
+    assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+    let mut server = new.accept().await;
+    send(&mut client, b"hello").await;
+    expect_bytes(&mut server, b"hello").await;
+}
+
+#[tokio::test]
+async fn after_the_deadline_not_one_byte_reaches_the_master() {
+    let proxy = Proxy::start(raw()).await;
+    let master = Master::start().await;
+    proxy.forward_until(master.address, boottime() + Duration::from_secs(3600));
+    let (mut client, mut server) = tokio::join!(proxy.connect(), master.accept());
+    send(&mut client, b"before").await;
+    expect_bytes(&mut server, b"before").await;
+    // What a stopped process wakes up to: the deadline has passed and nobody has said so.
+    let route = proxy.routing.load();
+    route.target().expect("a target").fence.extend(boottime());
+    send(&mut client, b"after").await;
+    expect_reset(&mut server).await;
+    expect_end(&mut client).await;
+    eventually("the count", || proxy.workers.totals().closed_by(End::Fence) == 1).await;
+    assert_eq!(proxy.workers.totals().bytes_up, 6);
+}
+
+#[tokio::test]
+async fn a_new_connection_after_the_deadline_is_not_forwarded() {
+    let proxy = Proxy::start(Settings { hold_timeout: None, ..raw() }).await;
+    let master = Master::start().await;
+    proxy.forward_until(master.address, boottime());
+    let mut client: TcpStream = proxy.connect().await;
+    expect_end(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_thousand_sessions_end_together() {
+    let proxy = Proxy::start(raw()).await;
+    let master = Master::start().await;
+    proxy.forward_to(master.address);
+    let mut sessions = Vec::new();
+    for _ in 0..1000 {
+        sessions.push(tokio::join!(proxy.connect(), master.accept()));
+    }
+    eventually("all sessions", || proxy.workers.totals().active == 1000).await;
+    let epoch = proxy.routing.hold();
+    assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+    for (mut client, mut server) in sessions {
+        expect_reset(&mut server).await;
+        expect_end(&mut client).await;
+    }
+}
