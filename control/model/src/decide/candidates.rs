@@ -38,6 +38,7 @@ impl Judge<'_> {
                 && self.is_near(uid, db, master)
         });
         best.extend(former_masters.map(|(uid, db)| (uid.clone(), db)));
+        best.retain(|(uid, db)| self.is_heard(uid, db));
         best.sort_by_key(|(_, db)| Reverse(db.status.xlog_pos));
         best.into_iter().map(|(uid, _)| uid).collect()
     }
@@ -53,6 +54,19 @@ impl Judge<'_> {
             self.reasons.add(reason.db(uid).keeper(&db.spec.keeper_uid));
         }
         allowed
+    }
+
+    /// Whether there is no doubt about it right now. The reference elects a db whose keeper fell silent, as long as that is
+    /// shorter than failInterval; it may have died with the master, and electing it costs the time to find that out.
+    fn is_heard(&self, uid: &DbUid, db: &DraftDb) -> bool {
+        let is_heard = !self.observer.db_errors.contains_key(uid)
+            && !self.observer.keeper_errors.contains_key(&db.spec.keeper_uid);
+        if !is_heard {
+            let message = "ignoring db since its keeper is silent or reports it as unhealthy";
+            let reason = Reason::info("candidate_silent", message);
+            self.reasons.add(reason.db(uid).keeper(&db.spec.keeper_uid));
+        }
+        is_heard
     }
 
     /// On the master's timeline, and not too far behind. With synchronous replication the last reported positions say
