@@ -1,1 +1,33 @@
-//! End-to-end suites over the real binaries, a real etcd and a real PostgreSQL.
+//! The harness of the end-to-end suites: the real binaries, a real etcd and real PostgreSQL on loopback.
+//!
+//! [`scenario`] gives a test its own [`Cluster`] and shows every process log when the test fails. In reading order:
+//!
+//! * [`cluster`] owns everything of one test; [`etcd`], [`sentinel`], [`keeper`], [`proxy`] are its processes, [`ctl`] its
+//!   command line;
+//! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut;
+//! * [`eventually`](eventually()) waits for a state; nothing here waits for time to pass;
+//! * [`process`], [`orphans`], [`ports`], [`scratch`], [`binaries`] and [`postgres`] are the ground it stands on.
+
+pub mod binaries;
+pub mod client;
+pub mod cluster;
+pub mod ctl;
+pub mod etcd;
+pub mod eventually;
+pub mod keeper;
+pub mod load;
+pub mod orphans;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod relay;
+pub mod scenario;
+pub mod scratch;
+pub mod sentinel;
+
+pub use client::Client;
+pub use cluster::Cluster;
+pub use eventually::{eventually, soon};
+pub use load::Load;
+pub use scenario::scenario;

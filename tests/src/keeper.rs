@@ -1,0 +1,171 @@
+//! One `stolon-keeper` and its PostgreSQL.
+
+use crate::client::{Client, SUPERUSER};
+use crate::ports::Port;
+use crate::postgres::{OsUser, Postgres};
+use crate::process::Process;
+use crate::scratch::Scratch;
+use crate::{binaries, orphans};
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// What every keeper of a cluster shares.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The programs.
+    pub postgres: Postgres,
+    /// The user that runs keeper and PostgreSQL.
+    pub user: OsUser,
+    /// The flags that lead to the cluster.
+    pub store: Vec<String>,
+    /// Files with the passwords of superuser and replication user.
+    pub passwords: (PathBuf, PathBuf),
+}
+
+/// A keeper under test. Its data and port outlive its process.
+#[derive(Debug)]
+pub struct Keeper {
+    /// The uid it was given.
+    pub uid: String,
+    /// The process, if it runs.
+    pub process: Option<Process>,
+    site: Site,
+    port: Port,
+    data: PathBuf,
+}
+
+impl Keeper {
+    /// Makes a keeper with an empty data directory and starts it.
+    pub fn start(scratch: &Scratch, uid: &str, site: &Site) -> Result<Self> {
+        let data = scratch.path(uid);
+        fs::create_dir(&data)?;
+        site.user.own(&data)?;
+        let mut keeper = Self {
+            uid: uid.to_owned(),
+            process: None,
+            site: site.clone(),
+            port: Port::reserve()?,
+            data,
+        };
+        keeper.restart(scratch)?;
+        Ok(keeper)
+    }
+
+    /// Starts its process again.
+    pub fn restart(&mut self, scratch: &Scratch) -> Result<()> {
+        self.process = Some(Process::start(scratch, &self.uid, &mut self.command()?)?);
+        Ok(())
+    }
+
+    /// Its command line, which a test may change.
+    pub fn command(&self) -> Result<Command> {
+        let Site { postgres, user, store, passwords } = &self.site;
+        let mut command = Command::new(binaries::path("stolon-keeper")?);
+        // The environment of whoever runs the tests is not the subject.
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &self.data);
+        command.args(store).args(["--uid", &self.uid]).arg("--data-dir").arg(&self.data);
+        command.args([
+            "--pg-listen-address",
+            "127.0.0.1",
+            "--pg-port",
+            &self.port.number.to_string(),
+        ]);
+        command.arg("--pg-bin-path").arg(&postgres.bin);
+        command.args(["--pg-su-username", SUPERUSER]).arg("--pg-su-passwordfile").arg(&passwords.0);
+        command
+            .args(["--pg-repl-username", "repl"])
+            .arg("--pg-repl-passwordfile")
+            .arg(&passwords.1);
+        user.run(&mut command);
+        Ok(command)
+    }
+
+    /// The port of its PostgreSQL.
+    pub fn port(&self) -> u16 {
+        self.port.number
+    }
+
+    /// Its `--data-dir`.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// A session with its PostgreSQL, past the proxy.
+    pub async fn client(&self) -> Result<Client> {
+        Client::connect(self.port()).await
+    }
+
+    /// The running process.
+    pub fn running(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().with_context(|| format!("{} does not run", self.uid))
+    }
+
+    /// SIGKILL for keeper and PostgreSQL at once, as if the machine had lost its power.
+    pub fn kill_node(&mut self) -> Result<()> {
+        let postmaster = self.postmaster();
+        let mut process =
+            self.process.take().with_context(|| format!("{} does not run", self.uid))?;
+        orphans::kill_tree(i32::try_from(process.pid())?);
+        if let Some(postmaster) = postmaster {
+            orphans::kill_tree(postmaster);
+        }
+        process.kill()
+    }
+
+    /// SIGKILL for the postmaster and its children; the keeper lives.
+    pub fn kill_postgres(&self) -> Result<()> {
+        orphans::kill_tree(self.postmaster().context("no postmaster runs")?);
+        Ok(())
+    }
+
+    /// SIGKILL for the keeper; its PostgreSQL lives.
+    pub fn kill_keeper(&mut self) -> Result<()> {
+        self.process.take().with_context(|| format!("{} does not run", self.uid))?.kill()
+    }
+
+    /// The pid of the running postmaster.
+    pub fn postmaster(&self) -> Option<i32> {
+        let file = fs::read_to_string(self.data.join("postgres/postmaster.pid")).ok()?;
+        let pid = file.lines().next()?.trim().parse().ok()?;
+        // The file of a killed postmaster stays, and its pid may be another process' by now.
+        let entry = orphans::look(pid)?;
+        let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+        (!entry.is_zombie && directory == self.data.join("postgres")).then_some(pid)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let children = orphans::all();
+            let keeper = i32::try_from(process.pid()).unwrap_or_default();
+            let _ = process.kill();
+            for child in
+                children.iter().filter(|child| child.parent == keeper && child.name != "postgres")
+            {
+                orphans::kill_tree(child.pid.as_raw_nonzero().get());
+            }
+        }
+        // An immediate shutdown removes the shared memory, which SIGKILL would leave behind.
+        if let Some(pid) = self.postmaster().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::QUIT);
+        }
+        for _ in 0..150 {
+            if self.postmaster().is_none() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        if let Some(pid) = self.postmaster() {
+            orphans::kill_tree(pid);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! One `stolon-sentinel`.
+
+use crate::binaries;
+use crate::process::Process;
+use crate::scratch::Scratch;
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// A sentinel under test.
+#[derive(Debug)]
+pub struct Sentinel {
+    /// The process.
+    pub process: Process,
+}
+
+impl Sentinel {
+    /// Starts one; `store` are the flags that lead to the cluster.
+    pub fn start(scratch: &Scratch, name: &str, store: &[String]) -> Result<Self> {
+        let mut command = Command::new(binaries::path("stolon-sentinel")?);
+        command.args(store);
+        Ok(Self { process: Process::start(scratch, name, &mut command)? })
+    }
+
+    /// Its uid, which it draws at every start and tells in its log.
+    pub fn uid(&self) -> Result<String> {
+        let log = self.process.log_text()?;
+        let line = log
+            .lines()
+            .find(|line| line.contains("\tsentinel uid\t"))
+            .context("it has not told its uid")?;
+        let (_, uid) = line.split_once("{\"uid\": \"").context("the line has no uid")?;
+        Ok(uid.split('"').next().unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,159 @@
+//! One process dies, and the cluster goes on.
+
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use stolon_tests::cluster::{Cluster, FAST};
+use stolon_tests::{Load, scenario};
+
+/// Long enough for a failover in a fast cluster, or for an election of a sentinel.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_alone_is_killed() -> Result<()> {
+    scenario("postgres_killed", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        load.progress(50, RECOVERY).await?;
+        let master = cluster.master()?;
+        let postmaster = master.postmaster();
+        master.kill_postgres()?;
+        load.progress(50, RECOVERY).await?;
+        cluster.healthy(2, Duration::from_secs(60)).await?;
+        ensure!(cluster.master()?.postmaster() != postmaster, "PostgreSQL was not killed");
+        let report = load.stop().await;
+        report.check(cluster.proxy()?.port()).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_masters_keeper_alone_is_killed_and_started_again() -> Result<()> {
+    scenario("keeper_killed", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let master = cluster.master_uid()?;
+        let postmaster = cluster.keeper(&master)?.postmaster().context("no postmaster")?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        load.progress(50, RECOVERY).await?;
+        cluster.keeper_mut(&master)?.kill_keeper()?;
+        cluster.restart_keeper(&master)?;
+        cluster
+            .keeper_mut(&master)?
+            .running()?
+            .logged("exclusive lock on data dir taken", RECOVERY)
+            .await?;
+        cluster.healthy(2, Duration::from_secs(60)).await?;
+        load.progress(50, RECOVERY).await?;
+        ensure!(cluster.master_uid()? == master, "a restart of the keeper caused a failover");
+        let report = load.stop().await;
+        report.check(cluster.proxy()?.port()).await?;
+        // The keeper adopts the PostgreSQL that went on without it.
+        ensure!(report.errors == 0, "{} errors: clients noticed", report.errors);
+        ensure!(
+            cluster.keeper(&master)?.postmaster() == Some(postmaster),
+            "the keeper restarted PostgreSQL"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_masters_keeper_is_killed_for_good() -> Result<()> {
+    scenario("keeper_gone", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let master = cluster.master_uid()?;
+        let mut old = cluster.client().await?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        load.progress(50, RECOVERY).await?;
+        cluster.keeper_mut(&master)?.kill_keeper()?;
+        // Its PostgreSQL lives on, but nobody may reach it through a proxy any more.
+        old.closed(RECOVERY).await?;
+        cluster.new_master(&master, RECOVERY).await?;
+        load.progress(50, RECOVERY).await?;
+        cluster.restart_keeper(&master)?;
+        cluster.healthy(2, Duration::from_secs(60)).await?;
+        let report = load.stop().await;
+        ensure!(report.stuck.is_empty(), "{:?}", report.stuck);
+        cluster.replicated("SELECT count(*), sum(id) FROM appended").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_sentinel_is_killed() -> Result<()> {
+    scenario("sentinel_killed", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        let leader = leader(cluster)?;
+        cluster.sentinels.remove(leader).process.kill()?;
+        // Whoever leads now shows it by dealing with the next fault.
+        let master = cluster.master_uid()?;
+        cluster.keeper_mut(&master)?.kill_node()?;
+        // The dead leader's session lasts 20 s.
+        cluster.new_master(&master, Duration::from_secs(60)).await?;
+        load.progress(50, RECOVERY).await?;
+        let report = load.stop().await;
+        ensure!(report.stuck.is_empty(), "{:?}", report.stuck);
+        ensure!(self::leader(cluster)? == 0, "the surviving sentinel does not lead");
+        Ok(())
+    })
+    .await
+}
+
+/// Which of the sentinels leads.
+fn leader(cluster: &Cluster) -> Result<usize> {
+    let status = cluster.status()?;
+    let sentinels =
+        status.pointer("/sentinels").and_then(|list| list.as_array()).context("no sentinels")?;
+    let leader =
+        sentinels.iter().find(|sentinel| sentinel.pointer("/leader") == Some(&true.into()));
+    let uid =
+        leader.and_then(|sentinel| sentinel.pointer("/uid")?.as_str()).context("no leader")?;
+    let place =
+        cluster.sentinels.iter().position(|sentinel| sentinel.uid().is_ok_and(|own| own == uid));
+    place.with_context(|| format!("the leader {uid} is none of ours"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_is_killed_and_started_again() -> Result<()> {
+    scenario("proxy_killed", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        load.progress(50, RECOVERY).await?;
+        let mut session = cluster.client().await?;
+        let scratch = &cluster.scratch;
+        let proxy = cluster.proxies.first_mut().context("no proxy")?;
+        proxy.process.kill()?;
+        session.closed(Duration::from_secs(5)).await?;
+        proxy.restart(scratch)?;
+        load.progress(50, Duration::from_secs(10)).await?;
+        let report = load.stop().await;
+        report.check(cluster.proxy()?.port()).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_is_killed_and_started_again() -> Result<()> {
+    scenario("etcd_killed", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        let master = cluster.master_uid()?;
+        let load = Load::start(cluster.proxy()?.port(), 2).await?;
+        load.progress(50, RECOVERY).await?;
+        let mut session = cluster.client().await?;
+        cluster.etcd.kill()?;
+        // Without etcd a proxy cannot know that its master still is one.
+        session.closed(Duration::from_secs(10)).await?;
+        cluster.etcd.restart(&cluster.scratch).await?;
+        load.progress(50, RECOVERY).await?;
+        cluster.healthy(2, Duration::from_secs(60)).await?;
+        ensure!(cluster.master_uid()? == master, "the loss of etcd caused a failover");
+        // What decides must be alive too.
+        cluster.keeper_mut(&master)?.kill_node()?;
+        cluster.new_master(&master, Duration::from_secs(60)).await?;
+        load.progress(50, RECOVERY).await?;
+        ensure!(load.stop().await.stuck.is_empty(), "an operation got stuck");
+        Ok(())
+    })
+    .await
+}
