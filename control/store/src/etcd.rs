@@ -164,22 +164,22 @@ impl Store for EtcdStore {
         Ok(Lease { id: LeaseId(answer.value.id()), ttl: whole_seconds(answer.value.ttl()) })
     }
 
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
-        // One renewal is one short stream, so that it moves to another member as any request does.
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        // One renewal is one short stream, so that it moves to another member as any request does. Opening it sends the
+        // renewal and takes the answer.
         let answer = self
             .members
             .request(format!("renew the lease {lease}"), move |client: Client| async move {
-                let (_keeper, mut answers) = client.lease_client().keep_alive(lease.0).await?;
-                match answers.message().await? {
-                    Some(answer) => Ok(answer.ttl()),
-                    None => Err(Error::LeaseKeepAliveError("no answer".to_owned())),
+                match client.lease_client().keep_alive(lease.0).await {
+                    Ok(_) => Ok(true),
+                    Err(Error::LeaseKeepAliveError(reason)) if reason == "lease not found" => {
+                        Ok(false)
+                    }
+                    Err(error) => Err(error),
                 }
             })
             .await?;
-        match answer.value {
-            ttl if ttl > 0 => Ok(whole_seconds(ttl)),
-            _ => Err(StoreError::LeaseGone(lease)),
-        }
+        if answer.value { Ok(()) } else { Err(StoreError::LeaseGone(lease)) }
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {

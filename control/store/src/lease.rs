@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::store::{LeaseId, Store};
+use crate::store::{Lease, LeaseId, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use stolon_model::time::Mono;
@@ -48,7 +48,7 @@ impl KeptLease {
         let asked = clock.now();
         let lease = store.grant(ttl).await?;
         let (sender, state) = watch::channel(State::Kept { until: asked.plus(lease.ttl) });
-        let renewing = renew(store.clone(), clock.clone(), lease.id, lease.ttl / 3, asked, sender);
+        let renewing = renew(store.clone(), lease, asked, sender);
         Ok(Self { id: lease.id, store, clock, state, task: tokio::spawn(renewing) })
     }
 
@@ -101,21 +101,16 @@ impl Drop for KeptLease {
     }
 }
 
-async fn renew(
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    id: LeaseId,
-    interval: Duration,
-    granted: Mono,
-    state: watch::Sender<State>,
-) {
+async fn renew(store: Arc<dyn Store>, lease: Lease, granted: Mono, state: watch::Sender<State>) {
+    let clock = store.clock();
+    let interval = lease.ttl / 3;
     let mut next = granted.plus(interval);
     loop {
         clock.sleep_until(next).await;
         let asked = clock.now();
-        match store.keep_alive(id).await {
-            Ok(ttl) => {
-                state.send_replace(State::Kept { until: asked.plus(ttl) });
+        match store.keep_alive(lease.id).await {
+            Ok(()) => {
+                state.send_replace(State::Kept { until: asked.plus(lease.ttl) });
                 next = asked.plus(interval);
             }
             Err(StoreError::LeaseGone(_)) => {
@@ -123,7 +118,7 @@ async fn renew(
                 return;
             }
             Err(error) => {
-                debug!(lease = %id, error = %error, "the lease could not be renewed");
+                debug!(lease = %lease.id, error = %error, "the lease could not be renewed");
                 next = clock.now().plus(RETRY_PAUSE.min(interval));
             }
         }

@@ -187,7 +187,7 @@ impl Store for MemoryStore {
         self.request(|| "grant a lease".to_owned(), |data| Ok(data.grant(ttl, now))).await
     }
 
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
         let now = self.shared.clock.now();
         self.request(|| format!("renew the lease {lease}"), |data| data.keep_alive(lease, now))
             .await

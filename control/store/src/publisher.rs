@@ -156,7 +156,7 @@ async fn keep(shared: Arc<Shared>) {
                     lost = Some(lease);
                     shared.restore(lease).await
                 }
-                outcome => outcome.map(|_| ()),
+                outcome => outcome,
             },
             (None, None) => Ok(()),
         };

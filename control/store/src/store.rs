@@ -195,8 +195,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Grants a lease; the store may raise a short `ttl`. Part seconds are dropped.
     async fn grant(&self, ttl: Duration) -> Result<Lease, StoreError>;
 
-    /// Renews a lease and returns its time to live, or [`StoreError::LeaseGone`].
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError>;
+    /// Renews a lease for its whole time to live, or says [`StoreError::LeaseGone`].
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError>;
 
     /// Ends a lease and deletes the keys bound to it. A lease that is gone already is no error.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;

@@ -49,6 +49,14 @@ impl WakeStream {
         self.shared.wake.notified().await;
     }
 
+    /// Waits until the task behind it has ended, which it does after shutdown. Cancel safe.
+    pub async fn ended(&mut self) {
+        if !self.task.is_finished() {
+            // Whether it returned or panicked, it is over.
+            let _ = (&mut self.task).await;
+        }
+    }
+
     /// How often the watch was lost, or could not be opened, since the start.
     pub fn restarts(&self) -> u64 {
         self.shared.restarts.load(Ordering::Relaxed)

@@ -111,10 +111,10 @@ impl Data {
         Lease { id, ttl }
     }
 
-    pub fn keep_alive(&mut self, id: LeaseId, now: Mono) -> Result<Duration, StoreError> {
+    pub fn keep_alive(&mut self, id: LeaseId, now: Mono) -> Result<(), StoreError> {
         let lease = self.leases.get_mut(&id).ok_or(StoreError::LeaseGone(id))?;
         lease.ends = now.plus(lease.ttl);
-        Ok(lease.ttl)
+        Ok(())
     }
 
     pub fn revoke(&mut self, id: LeaseId) {
