@@ -92,11 +92,9 @@ impl Etcd {
         self.ctl(&["put", key], Some(value)).map(|_| ())
     }
 
-    /// How often a key was written.
-    pub fn version(&self, key: &str) -> Result<u64> {
-        let output = self.ctl(&["get", "--write-out", "json", key], None)?;
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        answer.pointer("/kvs/0/version").and_then(serde_json::Value::as_u64).context("no such key")
+    /// Removes a key.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        self.ctl(&["del", key], None).map(|_| ())
     }
 
     fn ctl(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Output> {
