@@ -17,10 +17,10 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # PostgreSQL refuses to run as root: as root, everything of the demo runs as the user that Debian's package made.
 if [ "$(id -u)" = 0 ]; then
   demo_user=postgres
-  as_demo_user() { setpriv --reuid="$demo_user" --regid="$demo_user" --init-groups -- "$@"; }
+  become=(setpriv --reuid="$demo_user" --regid="$demo_user" --init-groups --)
 else
   demo_user=$(id -un)
-  as_demo_user() { "$@"; }
+  become=()
 fi
 
 pg_bin() {
@@ -52,7 +52,7 @@ start() { # name command...
   local name=$1
   shift
   # A new session: the demo outlives the terminal and its Ctrl-C.
-  as_demo_user setsid "$@" >>"$demo/log/$name.log" 2>&1 </dev/null &
+  "${become[@]}" setsid "$@" >>"$demo/log/$name.log" 2>&1 </dev/null &
   echo $! >"$demo/run/$name.pid"
 }
 
