@@ -11,8 +11,10 @@
 mod clusters;
 mod elections;
 mod etcd_faults;
+mod etcd_network;
 mod etcd_server;
 mod etcd_tls;
+mod gateway;
 mod keys;
 mod leases;
 mod memory_faults;
