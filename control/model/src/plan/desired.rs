@@ -7,6 +7,7 @@ use crate::postgres::hba::{Hba, Peers};
 use crate::postgres::name_of;
 use crate::postgres::recovery::Recovery;
 use crate::postgres::role::Account;
+use crate::postgres::version::PgVersion;
 use crate::spec::SuReplAccess;
 use crate::uid::{BootUuid, ClusterUid, DbUid, KeeperUid};
 use std::time::Duration;
@@ -181,11 +182,13 @@ impl DesiredDb {
     }
 
     /// The recovery settings with which it runs in its role.
-    pub fn recovery(&self) -> Recovery {
+    pub fn recovery(&self, version: Option<PgVersion>) -> Recovery {
         match &self.role {
             DesiredRole::Follower(peer) => {
-                let conninfo = peer.replication_conninfo(&self.uid, &self.keeper).text();
-                Recovery::follow(&conninfo, &name_of(&self.uid))
+                let conninfo = peer.replication_conninfo(&self.uid, &self.keeper);
+                let takes_passfile = version.is_none_or(PgVersion::takes_passfile);
+                let pgdata = takes_passfile.then_some(self.keeper.pgdata.as_str());
+                Recovery::follow(&conninfo, &name_of(&self.uid), pgdata)
             }
             DesiredRole::ExternalFollower(follow) => Recovery::standby(
                 follow.standby_settings.as_ref(),

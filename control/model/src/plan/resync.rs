@@ -49,7 +49,11 @@ impl Case<'_> {
         };
         match stage {
             Stage::Rewound if self.local.data.is_some() => Plan::new(Next::Do(vec![
-                self.start(self.desired.recovery(), Access::Open, Purpose::Plain),
+                self.start(
+                    self.desired.recovery(self.local.version()),
+                    Access::Open,
+                    Purpose::Plain,
+                ),
                 self.wait_ready(),
             ])),
             Stage::RewoundStarted => self.examine_rewound(source),

@@ -34,7 +34,8 @@ impl Case<'_> {
             DesiredRole::FollowerOfNone(uid) => Plan::new(Next::Wait(Reason::NoFollowed)).say(
                 Message::error("no db data available for followed db").with("followedDB", uid),
             ),
-            DesiredRole::Undefined => Plan::new(Next::Wait(Reason::RoleUndefined)),
+            DesiredRole::Undefined => Plan::new(Next::Wait(Reason::RoleUndefined))
+                .say(Message::error("our db has no role in the cluster data")),
         }
     }
 
@@ -96,7 +97,7 @@ impl Case<'_> {
         {
             return plan;
         }
-        let recovery = self.desired.recovery();
+        let recovery = self.desired.recovery(self.local.version());
         if !self.local.server.is_running() {
             return Plan::new(Next::Do(vec![self.start(recovery, Access::Open, Purpose::Plain)]));
         }
@@ -131,7 +132,11 @@ impl Case<'_> {
                 ));
                 actions.push(self.wait_ready());
             }
-            _ => actions.push(self.start(self.desired.recovery(), Access::Open, Purpose::Restart)),
+            _ => actions.push(self.start(
+                self.desired.recovery(self.local.version()),
+                Access::Open,
+                Purpose::Restart,
+            )),
         }
         actions
     }

@@ -1,7 +1,7 @@
 //! The configuration files of an instance, as text.
 
 use crate::postgres::hba::Access;
-use crate::postgres::recovery::{Recovery, RecoveryMode};
+use crate::postgres::recovery::{PASSFILE, Recovery, RecoveryMode};
 use crate::postgres::secret::Secret;
 use crate::postgres::version::PgVersion;
 use crate::spec::PgParameters;
@@ -68,7 +68,7 @@ impl Config {
         }
         let recovering = self.recovery.mode != RecoveryMode::None;
         if recovering && !old {
-            conf.push_str(&recovery_lines(&self.recovery));
+            conf.push_str(&recovery_lines(&self.recovery, old));
         }
         let name = match target {
             Target::Final => "postgresql.conf",
@@ -81,11 +81,14 @@ impl Config {
             mode if old => {
                 let standby =
                     if mode == RecoveryMode::Standby { "standby_mode = 'on'\n" } else { "" };
-                let content = format!("{standby}{}", recovery_lines(&self.recovery));
+                let content = format!("{standby}{}", recovery_lines(&self.recovery, old));
                 files.push(FileChange::write("recovery.conf", content));
             }
             RecoveryMode::Standby => files.push(FileChange::write("standby.signal", "")),
             RecoveryMode::Recovery => files.push(FileChange::write("recovery.signal", "")),
+        }
+        if let Some(passfile) = &self.recovery.passfile {
+            files.push(FileChange::Write { name: PASSFILE, content: passfile.clone() });
         }
         files
     }
@@ -100,8 +103,18 @@ impl Config {
     }
 }
 
-fn recovery_lines(recovery: &Recovery) -> String {
-    recovery.parameters.iter().map(|(name, value)| recovery_line(name, value.expose())).collect()
+/// The latest timeline is the default of versions without recovery.conf. They would count its removal, after a promotion, as a
+/// change that waits for a restart.
+fn recovery_lines(recovery: &Recovery, old: bool) -> String {
+    let is_default = |name: &str, value: &Secret| {
+        !old && name == "recovery_target_timeline" && value.expose() == "latest"
+    };
+    recovery
+        .parameters
+        .iter()
+        .filter(|(name, value)| !is_default(name, value))
+        .map(|(name, value)| recovery_line(name, value.expose()))
+        .collect()
 }
 
 /// A parameter of the user: quotes are doubled, backslashes are left for PostgreSQL to interpret, as they always were. A
@@ -132,6 +145,7 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::conninfo::ConnInfo;
 
     fn config(recovery: Recovery) -> Config {
         let parameters = PgParameters::from([
@@ -166,10 +180,11 @@ mod tests {
 
     #[test]
     fn a_standby() {
-        let recovery = Recovery::follow(&Secret::new(r"password=a\'b\\c"), "stolon_b2");
+        let conninfo = ConnInfo::new().with_password(Some(&Secret::new(r"a'b\c")));
+        let recovery = Recovery::follow(&conninfo, "stolon_b2", None);
         let lines = concat!(
             r"primary_conninfo = 'password=a\\''b\\\\c'",
-            "\nprimary_slot_name = 'stolon_b2'\nrecovery_target_timeline = 'latest'\n"
+            "\nprimary_slot_name = 'stolon_b2'\n"
         );
         let files = config(recovery.clone()).files(Some(PgVersion::new(12, 0)), Target::Final);
         assert_eq!(
@@ -181,7 +196,10 @@ mod tests {
         assert_eq!(content(&files, "postgresql.conf"), Some(PARAMETERS));
         assert_eq!(
             content(&files, "recovery.conf"),
-            Some(format!("standby_mode = 'on'\n{lines}").as_str())
+            Some(
+                format!("standby_mode = 'on'\n{lines}recovery_target_timeline = 'latest'\n")
+                    .as_str()
+            )
         );
         assert_eq!(content(&files, "standby.signal"), None);
     }
@@ -193,14 +211,15 @@ mod tests {
         assert_eq!(content(&files, "postgresql.conf"), None);
         let conf = content(&files, TEMPORARY_CONF).unwrap();
         assert!(conf.starts_with("include_if_exists 'postgresql.conf'\nlog_line_prefix"));
-        assert!(conf.ends_with("recovery_target_timeline = 'latest'\n"));
+        assert!(!conf.contains("recovery_target_timeline"));
         assert_eq!(content(&files, "recovery.signal"), Some(""));
         assert_eq!(files.last(), Some(&FileChange::LinkToNull { name: "postgresql.auto.conf" }));
     }
 
     #[test]
     fn no_content_is_shown() {
-        let recovery = Recovery::follow(&Secret::new("password=hunter2"), "s");
+        let conninfo = ConnInfo::new().with_password(Some(&Secret::new("hunter2")));
+        let recovery = Recovery::follow(&conninfo, "s", Some("/data"));
         let config = config(recovery);
         let files = config.files(None, Target::Final);
         assert!(!format!("{config:?} {files:?}").contains("hunter2"));

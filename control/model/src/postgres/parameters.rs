@@ -34,6 +34,9 @@ pub const MANAGED: [&str; 21] = [
 pub const TIMERS: [(&str, &str); 2] =
     [("wal_retrieve_retry_interval", "500ms"), ("wal_receiver_status_interval", "1s")];
 
+/// Where a server that somebody else set up has its files. Not taken over: ours are in PGDATA, on every keeper.
+const FILE_LOCATIONS: [&str; 4] = ["config_file", "data_directory", "hba_file", "ident_file"];
+
 const WAL_KEEP_SEGMENTS: u64 = 8;
 const WAL_KEEP_SIZE: &str = "128";
 
@@ -72,7 +75,9 @@ pub fn wanted(sources: &Sources<'_>) -> PgParameters {
         all.extend(timers(sources.version));
     }
     if spec.include_previous_config {
-        all.extend(sources.initial.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+        let initial = sources.initial.into_iter().flatten();
+        let taken = initial.filter(|(name, _)| !FILE_LOCATIONS.contains(&name.as_str()));
+        all.extend(taken.map(|(name, value)| (name.clone(), value.clone())));
     }
     all.extend(spec.pg_parameters.iter().map(|(k, v)| (k.clone(), v.clone())));
 
@@ -208,7 +213,8 @@ mod tests {
 
     #[test]
     fn initial_parameters_count_only_when_asked_for() {
-        let initial = map(&[("work_mem", "1MB"), ("max_connections", "3")]);
+        let initial =
+            map(&[("work_mem", "1MB"), ("max_connections", "3"), ("hba_file", "/etc/pg_hba.conf")]);
         let unasked = spec(&[("max_connections", "7")]);
         let asked = DbSpec { include_previous_config: true, ..unasked.clone() };
         let wanted = |spec| {
@@ -225,6 +231,7 @@ mod tests {
         let all = wanted(&asked);
         assert_eq!((all["work_mem"].as_str(), all["max_connections"].as_str()), ("1MB", "7"));
         assert!(!all.contains_key("wal_retrieve_retry_interval"));
+        assert!(!all.contains_key("hba_file"));
     }
 
     #[test]

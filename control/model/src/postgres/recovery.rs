@@ -1,6 +1,7 @@
 //! Settings of recovery: whom an instance follows, or how far a backup is replayed.
 
-use crate::postgres::conninfo;
+use crate::postgres::conninfo::{self, ConnInfo};
+use crate::postgres::pgpass;
 use crate::postgres::secret::Secret;
 use crate::postgres::version::PgVersion;
 use crate::spec::{ArchiveRecoverySettings, PgParameters, RecoveryTargetSettings, StandbySettings};
@@ -23,9 +24,15 @@ pub enum RecoveryMode {
 pub struct Recovery {
     /// What it does when it starts.
     pub mode: RecoveryMode,
-    /// Parameters by name; a connection string among them holds a password.
+    /// Parameters by name; a connection string among them may hold a password.
     pub parameters: BTreeMap<String, Secret>,
+    /// What [`PASSFILE`] in PGDATA holds, if the connection string names it.
+    pub passfile: Option<Secret>,
 }
+
+/// The file in PGDATA with the password for following another db of the cluster. A password in `primary_conninfo` itself would
+/// stand in the server's log at the next reload, which tells the new values of changed parameters.
+pub const PASSFILE: &str = "stolon.pgpass";
 
 impl Recovery {
     /// None: a master.
@@ -33,14 +40,27 @@ impl Recovery {
         Self::default()
     }
 
-    /// A standby of another db of the cluster, on the latest timeline.
-    pub fn follow(primary_conninfo: &Secret, primary_slot_name: &str) -> Self {
+    /// A standby of another db of the cluster, on the latest timeline. The password goes to a file in `pgdata`, unless that is
+    /// `None` because the version knows no such file.
+    pub fn follow(primary: &ConnInfo, primary_slot_name: &str, pgdata: Option<&str>) -> Self {
+        let password = Secret::new(primary.get("password"));
+        let pgdata = pgdata.filter(|_| !password.is_empty());
+        let conninfo = match pgdata {
+            Some(pgdata) => {
+                primary.without_password().with("passfile", format!("{pgdata}/{PASSFILE}"))
+            }
+            None => primary.clone(),
+        };
         let settings = StandbySettings {
-            primary_conninfo: primary_conninfo.expose().to_owned(),
+            primary_conninfo: conninfo.text().expose().to_owned(),
             primary_slot_name: primary_slot_name.to_owned(),
             recovery_min_apply_delay: String::new(),
         };
-        Self::standby(Some(&settings), None)
+        let passfile = pgdata.map(|_| {
+            let (host, port) = (primary.get("host"), primary.get("port"));
+            pgpass::entry(host, port, primary.get("user"), &password)
+        });
+        Self { passfile, ..Self::standby(Some(&settings), None) }
     }
 
     /// A standby with these settings, on the latest timeline.
@@ -96,7 +116,8 @@ impl Recovery {
         self.parameters.insert(name.to_owned(), Secret::new(value));
     }
 
-    /// Whether a running instance of `version` that has `self` takes `wanted` by a reload; otherwise it needs a restart.
+    /// Whether a running instance of `version` that has `self` takes `wanted` by a reload; otherwise it needs a restart. A
+    /// connection string with a password in it, which only an external one is, is not reloaded: the server would log it.
     pub fn reloads_to(&self, wanted: &Self, version: Option<PgVersion>) -> bool {
         let Some(version) = version else {
             return false;
@@ -108,7 +129,13 @@ impl Recovery {
         let mut changed =
             names.filter(|name| self.parameters.get(*name) != wanted.parameters.get(*name));
         changed.all(|name| match name.as_str() {
-            "primary_conninfo" | "primary_slot_name" => version.reloads_primary_conninfo(),
+            "primary_conninfo" => {
+                let shows_password =
+                    |wanted: &Secret| conninfo::masked(wanted.expose()) != wanted.expose();
+                version.reloads_primary_conninfo()
+                    && !wanted.parameters.get(name).is_some_and(shows_password)
+            }
+            "primary_slot_name" => version.reloads_primary_conninfo(),
             "restore_command" => version.reloads_restore_command(),
             "recovery_min_apply_delay" => true,
             _ => false,
@@ -132,20 +159,33 @@ impl Recovery {
 mod tests {
     use super::*;
 
-    fn follow(conninfo: &str) -> Recovery {
-        Recovery::follow(&Secret::new(conninfo), "stolon_b2")
+    fn follow(host: &str) -> Recovery {
+        let conninfo = ConnInfo::new().with("host", host).with_password(Some(&Secret::new("x")));
+        Recovery::follow(&conninfo, "stolon_b2", Some("/data"))
     }
 
     #[test]
     fn following() {
         assert_eq!(
-            follow("host=h password=x").masked(),
+            follow("h").masked(),
             PgParameters::from([
-                ("primary_conninfo".to_owned(), "host=h password=***".to_owned()),
+                ("primary_conninfo".to_owned(), "host=h passfile=/data/stolon.pgpass".to_owned()),
                 ("primary_slot_name".to_owned(), "stolon_b2".to_owned()),
                 ("recovery_target_timeline".to_owned(), "latest".to_owned()),
             ])
         );
+    }
+
+    #[test]
+    fn a_password_goes_to_a_file_where_there_can_be_one() {
+        assert_eq!(follow("h").passfile, Some(Secret::new("h::*::x\n")));
+        let conninfo = ConnInfo::new().with_password(Some(&Secret::new("x")));
+        let old = Recovery::follow(&conninfo, "s", None);
+        assert_eq!(old.parameters["primary_conninfo"].expose(), "password=x");
+        assert_eq!(old.passfile, None);
+        let trusted = Recovery::follow(&ConnInfo::new().with("host", "h"), "s", Some("/data"));
+        assert_eq!(trusted.parameters["primary_conninfo"].expose(), "host=h");
+        assert_eq!(trusted.passfile, None);
     }
 
     #[test]
@@ -177,11 +217,22 @@ mod tests {
     #[test]
     fn reload_or_restart() {
         let v = |major| Some(PgVersion::new(major, 0));
-        assert!(!follow("host=a").reloads_to(&follow("host=b"), v(12)));
-        assert!(follow("host=a").reloads_to(&follow("host=b"), v(13)));
-        assert!(follow("host=a").reloads_to(&follow("host=a"), v(11)));
-        assert!(!follow("host=a").reloads_to(&Recovery::none(), v(15)));
-        assert!(!follow("host=a").reloads_to(&follow("host=b"), None));
+        assert!(!follow("a").reloads_to(&follow("b"), v(12)));
+        assert!(follow("a").reloads_to(&follow("b"), v(13)));
+        assert!(follow("a").reloads_to(&follow("a"), v(11)));
+        assert!(!follow("a").reloads_to(&Recovery::none(), v(15)));
+        assert!(!follow("a").reloads_to(&follow("b"), None));
+        let external = |conninfo: &str| {
+            Recovery::standby(
+                Some(&StandbySettings {
+                    primary_conninfo: conninfo.to_owned(),
+                    ..StandbySettings::default()
+                }),
+                None,
+            )
+        };
+        assert!(external("host=a password=x").reloads_to(&external("host=b"), v(15)));
+        assert!(!external("host=a").reloads_to(&external("host=b password=x"), v(15)));
         let archive = ArchiveRecoverySettings { restore_command: "cp".to_owned() };
         let archived = Recovery::standby(None, Some(&archive));
         let plain = Recovery::standby(None, None);

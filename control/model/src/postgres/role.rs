@@ -97,6 +97,8 @@ pub fn setup(superuser: &Account, replication: &Account) -> Vec<Statement> {
         session("SET LOCAL log_statement = 'none'"),
         session("SET LOCAL log_min_error_statement = 'panic'"),
         session("SET LOCAL log_min_duration_statement = -1"),
+        // A new instance has no standby that could confirm it, whatever synchronous_standby_names says already.
+        session("SET LOCAL synchronous_commit = 'local'"),
     ];
     if [superuser, replication].iter().any(|role| role.method == AuthMethod::ScramSha256) {
         statements.push(session("SET LOCAL password_encryption = 'scram-sha-256'"));

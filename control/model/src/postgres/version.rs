@@ -52,6 +52,11 @@ impl PgVersion {
         self.major >= 13
     }
 
+    /// Whether a connection string can name a password file (libpq from 10 on).
+    pub fn takes_passfile(self) -> bool {
+        self.major >= 10
+    }
+
     /// Whether `restore_command` can change by a reload (from 14 on).
     pub fn reloads_restore_command(self) -> bool {
         self.major >= 14
