@@ -1,10 +1,11 @@
 //! Reading the cluster data: roles, peers, access.
 
-use crate::fixture::{change_db, data, keeper, master, standby};
+use crate::fixture::{PGDATA, change_db, data, keeper, master, standby};
 use std::time::Duration;
 use stolon_model::cluster::{FollowKind, Role};
 use stolon_model::plan::{Desired, DesiredRole};
 use stolon_model::postgres::hba::Peers;
+use stolon_model::postgres::version::PgVersion;
 use stolon_model::spec::StandbySettings;
 use stolon_model::time::GoDuration;
 use stolon_model::uid::DbUid;
@@ -37,7 +38,7 @@ fn an_external_follower_has_the_settings_of_the_spec() {
             recovery_min_apply_delay: "1h".to_owned(),
         });
     });
-    let recovery = desired.db().unwrap().recovery().masked();
+    let recovery = desired.db().unwrap().recovery(Some(PgVersion::new(15, 0))).masked();
     let pairs: Vec<(&str, &str)> = recovery.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(
         pairs,
@@ -52,11 +53,14 @@ fn an_external_follower_has_the_settings_of_the_spec() {
 
 #[test]
 fn a_follower_connects_to_the_followed_db() {
-    let recovery = standby(|_| {}).db().unwrap().recovery();
+    let recovery = standby(|_| {}).db().unwrap().recovery(Some(PgVersion::new(15, 0)));
     assert_eq!(
         recovery.parameters["primary_conninfo"].expose(),
-        "application_name=stolon_d1 host=10.0.0.10 password=replpw port=5432 sslmode=prefer user=repluser"
+        format!(
+            "application_name=stolon_d1 host=10.0.0.10 passfile={PGDATA}/stolon.pgpass port=5432 sslmode=prefer user=repluser"
+        )
     );
+    assert_eq!(recovery.passfile.unwrap().expose(), "10.0.0.10:5432:*:repluser:replpw\n");
     assert_eq!(recovery.parameters["primary_slot_name"].expose(), "stolon_d1");
 }
 
