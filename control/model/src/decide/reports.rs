@@ -35,7 +35,7 @@ pub(super) fn take_in(pass: &mut Pass<'_>) {
     if pass.is_first {
         // An info found now may be of a keeper that died long ago: no status changes, and forceFail waits for the next
         // pass. What the last leader knew holds until then.
-        pass.timers.wake_by(pass.timers.now.mono.plus(Duration::from_nanos(1)));
+        pass.timers.wake_by(pass.timers.now.mono);
         return;
     }
     let mut hearings = BTreeMap::new();
