@@ -5,6 +5,8 @@ mod hold;
 mod opening;
 mod part;
 
+pub use part::LONGEST_PARTING;
+
 use crate::outcome::{End, Outcome, Rejection};
 use crate::refuse;
 use crate::registry::Membership;

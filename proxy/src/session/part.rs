@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 /// How long a slow client may take for what it is still to get.
 const SETTLE: Duration = Duration::from_secs(5);
+/// How long the end of a session may take in all.
+pub const LONGEST_PARTING: Duration = Duration::from_secs(6);
 /// Between two looks at whether the client has acknowledged everything.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 

@@ -1,0 +1,189 @@
+//! The hands of the control plane on the data path: the listeners, the routing, and the end of sessions. It decides nothing.
+
+use crate::check::Absence;
+use crate::outcome::End;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::target::{Route, Routing, Target};
+use crate::worker::Workers;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use stolon_model::generation::Generation;
+use stolon_model::uid::DbUid;
+use tracing::info;
+
+/// How long the end of all sessions of a target may take before the check that waits for it fails.
+const RETIRING: Duration = Duration::from_secs(3);
+
+/// Where to listen, and the data path behind it.
+#[derive(Debug)]
+pub struct Gatehouse {
+    workers: Workers,
+    routing: Arc<Routing>,
+    settings: Arc<Settings>,
+    status: Arc<Status>,
+    listen_address: String,
+    is_listening: AtomicBool,
+    is_draining: AtomicBool,
+    changes: AtomicU64,
+}
+
+impl Gatehouse {
+    /// Starts the worker threads; they do not listen yet. `listen_address` is `host:port`.
+    pub fn start(
+        threads: usize,
+        listen_address: String,
+        settings: Settings,
+        status: Arc<Status>,
+    ) -> io::Result<Self> {
+        let routing = Arc::new(Routing::new());
+        let settings = Arc::new(settings);
+        let workers = Workers::start(threads, &routing, &settings)?;
+        Ok(Self {
+            workers,
+            routing,
+            settings,
+            status,
+            listen_address,
+            is_listening: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
+        })
+    }
+
+    /// The worker threads.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The limits of sessions.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the port is open.
+    pub fn is_listening(&self) -> bool {
+        self.is_listening.load(Ordering::Relaxed)
+    }
+
+    /// How often the destination has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// The current target.
+    pub fn target(&self) -> Option<Arc<Target>> {
+        self.routing.load().target().cloned()
+    }
+
+    /// Opens the port unless it is open or the proxy stops. True when it has just been opened.
+    pub async fn listen(&self) -> Result<bool, String> {
+        if self.is_listening() || self.is_draining.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let addresses = self.listen_address.to_socket_addrs().map_err(|error| {
+            format!(
+                "cannot listen on {}: {error}; check --listen-address and --port",
+                self.listen_address
+            )
+        })?;
+        let mut refused = String::from("the name has no address");
+        for address in addresses {
+            match self.settings.socket.bind(address, self.workers.count()) {
+                Ok(listeners) => {
+                    let bound = listeners.first().and_then(|first| first.local_addr().ok());
+                    self.workers.listen(listeners).await.map_err(|error| error.to_string())?;
+                    self.is_listening.store(true, Ordering::Relaxed);
+                    self.status.listening(bound.or(Some(address)));
+                    info!(address = %bound.unwrap_or(address), "Starting proxying");
+                    return Ok(true);
+                }
+                Err(error) => refused = explain_bind(address, &error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// Closes the port.
+    pub async fn stop_listening(&self) {
+        if self.is_listening.swap(false, Ordering::Relaxed) {
+            info!("Stopping listening");
+            self.workers.stop_listening().await;
+            self.status.listening(None);
+        }
+    }
+
+    /// Drops the destination. True when not one byte can be sent to it any more.
+    pub async fn drop_target(&self, absence: &Absence) -> bool {
+        self.close(absence.is_passing(), End::Target).await
+    }
+
+    /// The time has run out: drops the destination.
+    pub async fn fall(&self) {
+        self.close(false, End::Fence).await;
+    }
+
+    async fn close(&self, hold: bool, end: End) -> bool {
+        let epoch = match (&*self.routing.load(), hold) {
+            (Route::Hold, true) | (Route::Close, false) => self.routing.epoch(),
+            (before, _) => {
+                if before.target().is_some() {
+                    self.changes.fetch_add(1, Ordering::Relaxed);
+                }
+                if hold { self.routing.hold() } else { self.routing.close() }
+            }
+        };
+        // Also when nothing has changed: the check before may have failed to see the last session off.
+        self.workers.retire(epoch, end, RETIRING).await
+    }
+
+    /// Sends connections to this db until `deadline`; if they go there already, for longer.
+    pub async fn forward(
+        &self,
+        generation: Generation,
+        db: DbUid,
+        address: SocketAddr,
+        deadline: Duration,
+    ) -> bool {
+        if let Some(target) = self.target()
+            && target.db == db
+            && target.address == address
+        {
+            target.fence.extend(deadline);
+            return false;
+        }
+        let epoch = self.routing.forward(generation, db, address, deadline);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.workers.retire(epoch, End::Target, RETIRING).await;
+        true
+    }
+
+    /// Ends the proxy: no new connections, `patience` for the old ones, and then their end.
+    pub async fn drain(&self, patience: Duration) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.stop_listening().await;
+        self.workers.stop_waiting().await;
+        if tokio::time::timeout(patience, self.workers.empty()).await.is_ok() {
+            return;
+        }
+        let left = self.workers.totals().connections;
+        info!(sessions = left, "ending the sessions that are left");
+        self.workers.stop_all(End::Drain).await;
+        let _ = tokio::time::timeout(crate::session::LONGEST_PARTING, self.workers.empty()).await;
+    }
+}
+
+fn explain_bind(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "cannot listen on {address}: another process (another stolon-proxy?) listens there; stop it or choose another --port"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "cannot listen on {address}: this user may not use the port; choose one above 1023 with --port"
+        ),
+        _ => format!("cannot listen on {address}: {error}; check --listen-address and --port"),
+    }
+}
