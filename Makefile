@@ -46,6 +46,16 @@ test: ## Install what is missing and run every test: units, model, store, end to
 	  if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
 	  else cargo test --locked --workspace; fi
 
+.PHONY: bench-failover
+bench-failover: ## Measure dropped sessions, outages and idle cost on real processes
+	@scripts/deps test
+	cargo build --locked --release $(BINARIES) -p stolon-bench
+	STOLON_BIN_DIR=$(CURDIR)/target/release target/release/failover
+
+.PHONY: sim
+sim: ## Run the seeded simulation: SIM_RUNS=n seeds, or SIM_SEED=n to replay one
+	cargo test --locked --release -p stolon-sim -- --nocapture
+
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt --all
