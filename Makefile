@@ -24,8 +24,8 @@ demo-down: ## Stop the demo and remove its data
 deps: ## Install what building and testing need and this machine lacks
 	@scripts/deps test
 
-.PHONY: build
-build: ## Build the four binaries with optimisations into target/release
+.PHONY: binaries
+binaries: ## Build the four binaries with optimisations into target/release
 	@scripts/deps build
 	cargo build --locked --release $(BINARIES)
 
@@ -59,3 +59,5 @@ sim: ## Run the seeded simulation: SIM_RUNS=n seeds, or SIM_SEED=n to replay one
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt --all
+
+include docker/docker.mk
