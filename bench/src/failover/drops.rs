@@ -21,6 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+/// What libpq sends first (PostgreSQL documentation, "SSLRequest"): the proxy connects a client that speaks PostgreSQL.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Measures `rounds` drops of `sessions` sessions each. Each round's value is in milliseconds.
@@ -116,7 +118,7 @@ async fn close(store: &ClusterStore, data: &mut ClusterData) -> Result<Instant> 
     Ok(began)
 }
 
-/// Opens sessions that have exchanged a byte with the master; each task ends with the moment its session closed.
+/// Opens sessions that have exchanged bytes with the master; each task ends with the moment its session closed.
 async fn connect_all(port: u16, sessions: usize) -> Result<JoinSet<Result<Instant>>> {
     let mut clients = JoinSet::new();
     for _ in 0..sessions {
@@ -137,9 +139,9 @@ async fn connect_all(port: u16, sessions: usize) -> Result<JoinSet<Result<Instan
 
 async fn session(port: u16) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(b"x").await?;
-    let mut byte = [0];
-    stream.read_exact(&mut byte).await.context("the session was refused")?;
+    stream.write_all(&SSL_REQUEST).await?;
+    let mut answer = [0; SSL_REQUEST.len()];
+    stream.read_exact(&mut answer).await.context("the session was refused")?;
     Ok(stream)
 }
 

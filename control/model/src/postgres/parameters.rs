@@ -73,6 +73,10 @@ pub fn wanted(sources: &Sources<'_>) -> PgParameters {
     let mut all = PgParameters::new();
     if sources.timers == Timers::Written {
         all.extend(timers(sources.version));
+        if sources.version.is_some_and(|version| !version.has_recovery_conf()) {
+            // A standby has it. Taking it away at the promotion, even for the same default, would leave a restart pending.
+            all.insert("recovery_target_timeline".to_owned(), "latest".to_owned());
+        }
     }
     if spec.include_previous_config {
         let initial = sources.initial.into_iter().flatten();
@@ -194,6 +198,7 @@ mod tests {
                 ("max_replication_slots", "20"),
                 ("max_wal_senders", "47"),
                 ("port", "5432"),
+                ("recovery_target_timeline", "latest"),
                 ("synchronous_standby_names", ""),
                 ("unix_socket_directories", "/tmp"),
                 ("wal_keep_size", "128"),
