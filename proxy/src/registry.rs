@@ -2,11 +2,14 @@
 //! its own when it is polled, and at nothing that other threads share.
 
 use crate::outcome::End;
+use crate::socket;
 use crate::target::Epoch;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// What the registry knows of one session.
@@ -17,9 +20,19 @@ struct Entry {
     /// The target that the session dials or is connected to.
     epoch: Cell<Option<Epoch>>,
     waker: RefCell<Option<Waker>>,
+    /// The client's and the master's, while bytes are relayed.
+    sockets: RefCell<Option<[Rc<TcpStream>; 2]>>,
 }
 
 impl Entry {
+    fn has_dead_peer(&self, bound: Duration) -> bool {
+        self.sockets
+            .borrow()
+            .iter()
+            .flatten()
+            .any(|socket| socket::backlog(socket).is_ok_and(|backlog| backlog.unanswered >= bound))
+    }
+
     fn stop(&self, end: End) {
         if self.stop.get().is_none() {
             self.stop.set(Some(end));
@@ -88,6 +101,15 @@ impl Registry {
         }
     }
 
+    /// Tells every session to end that has a peer which has answered nothing for so long, though it was asked.
+    pub fn stop_dead(&self, bound: Duration) {
+        for entry in self.entries.borrow().iter().flatten() {
+            if entry.has_dead_peer(bound) {
+                entry.stop(End::Dead);
+            }
+        }
+    }
+
     /// Waits until no session has to do with a target older than `epoch`.
     pub async fn detached_before(&self, epoch: Epoch) {
         self.wait_until(|| {
@@ -147,6 +169,16 @@ impl Membership {
         if self.entry.stop.get().is_some_and(|end| end != End::Drain) {
             self.entry.stop.set(None);
         }
+    }
+
+    /// Lets the registry look at the sockets now and then.
+    pub fn show(&self, client: &Rc<TcpStream>, master: &Rc<TcpStream>) {
+        *self.entry.sockets.borrow_mut() = Some([Rc::clone(client), Rc::clone(master)]);
+    }
+
+    /// The sockets are the session's alone again, so that it can close them.
+    pub fn hide(&self) {
+        self.entry.sockets.take();
     }
 
     /// Whether the session is to end, and why.

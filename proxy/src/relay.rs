@@ -19,6 +19,7 @@ pub use resources::{Resources, Tuning};
 
 use crate::outcome::{End, Outcome};
 use direction::{Direction, Progress};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 
@@ -35,9 +36,9 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Relay {
     /// The client's socket.
-    pub client: TcpStream,
+    pub client: Rc<TcpStream>,
     /// The master's socket.
-    pub master: TcpStream,
+    pub master: Rc<TcpStream>,
     up: Direction,
     down: Direction,
     first_end: Option<End>,
@@ -45,7 +46,7 @@ pub struct Relay {
 
 impl Relay {
     /// Joins the two sockets. `early` is what the client sent before the master was connected.
-    pub fn new(client: TcpStream, master: TcpStream, early: Vec<u8>) -> Self {
+    pub fn new(client: Rc<TcpStream>, master: Rc<TcpStream>, early: Vec<u8>) -> Self {
         Self {
             client,
             master,
@@ -115,7 +116,7 @@ impl Relay {
     }
 
     /// Lets go of the master's socket, with what the master has already sent moved to the client as far as it takes it at once.
-    pub fn part(mut self, resources: &mut Resources) -> (TcpStream, Farewell) {
+    pub fn part(mut self, resources: &mut Resources) -> (Rc<TcpStream>, Farewell) {
         self.up.release(resources);
         self.down.rescue(&self.master, &self.client, resources);
         resources.counts.moved_down(self.down.take_moved());
@@ -133,7 +134,7 @@ impl Relay {
 #[derive(Debug)]
 pub struct Farewell {
     /// The client's socket.
-    pub client: TcpStream,
+    pub client: Rc<TcpStream>,
     down: Direction,
 }
 
@@ -150,7 +151,7 @@ impl Farewell {
     }
 
     /// Returns what was lent, and gives the client's socket back.
-    pub fn into_client(mut self, resources: &mut Resources) -> TcpStream {
+    pub fn into_client(mut self, resources: &mut Resources) -> Rc<TcpStream> {
         self.down.release(resources);
         self.client
     }

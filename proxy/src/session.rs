@@ -16,6 +16,7 @@ use crate::worker::Thread;
 use hold::Hold;
 use opening::Client;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::net::TcpStream;
@@ -28,7 +29,9 @@ pub async fn serve(thread: &Thread, socket: TcpStream) {
     match find_master(thread, &member, &mut client).await {
         Ok((master, target)) => {
             thread.counts.opened();
-            let relay = Relay::new(client.socket, master, client.early);
+            let (socket, master) = (Rc::new(client.socket), Rc::new(master));
+            member.show(&socket, &master);
+            let relay = Relay::new(socket, master, client.early);
             let outcome = relay_until_end(thread, &member, relay, &target).await;
             thread.counts.closed(outcome.end);
             debug!(
@@ -134,6 +137,7 @@ async fn relay_until_end(
         }
         _ => outcome,
     };
+    member.hide();
     Box::pin(part::part(thread, member, relay, &outcome)).await;
     outcome
 }

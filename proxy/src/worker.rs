@@ -21,6 +21,9 @@ use tokio::task::AbortHandle;
 
 /// Commands that wait for a thread. The control plane sends one at a time.
 const COMMANDS: usize = 16;
+/// How often each session's peers are looked at: 1 µs for a session.
+const MIN_LOOK: Duration = Duration::from_millis(50);
+const MAX_LOOK: Duration = Duration::from_secs(2);
 
 /// What the sessions of one thread share.
 #[derive(Debug)]
@@ -196,6 +199,9 @@ fn build_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
 
 /// Does what the control plane says until it is gone.
 async fn obey(thread: Rc<Thread>, mut inbox: mpsc::Receiver<Command>) {
+    if let Some(bound) = thread.settings.peer_timeout {
+        tokio::task::spawn_local(end_dead_sessions(Rc::clone(&thread.registry), bound));
+    }
     let mut acceptor: Option<(AbortHandle, oneshot::Receiver<()>)> = None;
     while let Some(command) = inbox.recv().await {
         match command {
@@ -237,5 +243,16 @@ async fn close_listener(acceptor: Option<(AbortHandle, oneshot::Receiver<()>)>) 
         task.abort();
         // The sender is dropped with the task, after the listener.
         let _ = closed.await;
+    }
+}
+
+/// Looks now and then for peers that have vanished. TCP_USER_TIMEOUT would do it without a walk, but it also takes a peer for
+/// dead that only does not read for a while: a client that pages through a result, or a master whose COPY waits for a lock.
+async fn end_dead_sessions(registry: Rc<Registry>, bound: Duration) {
+    let mut looks = tokio::time::interval((bound / 4).clamp(MIN_LOOK, MAX_LOOK));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        registry.stop_dead(bound);
     }
 }

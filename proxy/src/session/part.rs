@@ -39,30 +39,30 @@ pub(super) async fn part(thread: &Thread, member: &Membership, relay: Relay, out
             let settled = tokio::time::timeout_at(deadline, settle).await;
             let client = farewell.into_client(&mut thread.resources.borrow_mut());
             if matches!(settled, Ok(Ok(()))) {
-                close_client(client, end, deadline).await;
+                close_client(&client, end, deadline).await;
             }
         }
     }
 }
 
 /// Sends the end of the stream, and closes when that costs the client nothing.
-async fn close_client(client: TcpStream, end: End, deadline: Instant) {
-    if end == End::Server && has_everything(&client) {
+async fn close_client(client: &TcpStream, end: End, deadline: Instant) {
+    if end == End::Server && has_everything(client) {
         // The master reset its connection, and the client has all that came before: it is told the same.
-        socket::reset_on_close(&client);
+        socket::reset_on_close(client);
         return;
     }
-    let nothing_on_its_way = has_everything(&client);
-    if socket::shutdown(&client, Shutdown::Write).is_err() {
+    let nothing_on_its_way = has_everything(client);
+    if socket::shutdown(client, Shutdown::Write).is_err() {
         return;
     }
     // Closing a socket with unread bytes resets the connection, and takes from the client what it has not received yet. So
     // unread bytes are dropped first, until the client has everything.
-    let mut heard_end = discard(&client);
-    while !(heard_end || nothing_on_its_way || has_everything(&client)) && Instant::now() < deadline
+    let mut heard_end = discard(client);
+    while !(heard_end || nothing_on_its_way || has_everything(client)) && Instant::now() < deadline
     {
         tokio::time::sleep(LOOK_AGAIN).await;
-        heard_end = discard(&client);
+        heard_end = discard(client);
     }
 }
 

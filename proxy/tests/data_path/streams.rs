@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+const LITTLE: Duration = Duration::from_millis(200);
 const LONG: usize = 64 * 1024 * 1024;
 
 fn relaying(mode: RelayMode, bulk_after: u64) -> Settings {
@@ -162,14 +163,13 @@ async fn data_and_end_in_one_event() {
 
 #[tokio::test]
 async fn a_slow_reader_costs_bounded_memory() {
-    let (proxy, _master, mut client, mut server) =
-        session(relaying(RelayMode::Auto, 1 << 20)).await;
+    // A client that does not read is alive all the same.
+    let impatient = Settings { peer_timeout: Some(LITTLE), ..relaying(RelayMode::Auto, 1 << 20) };
+    let (proxy, _master, mut client, mut server) = session(impatient).await;
     let chunk = vec![3; 64 << 10];
     let mut written = 0_usize;
-    // The master writes until nobody takes any more; half a second without progress is that.
-    while let Ok(sent) =
-        tokio::time::timeout(Duration::from_millis(500), server.write(&chunk)).await
-    {
+    // The master writes until nobody takes any more; five times the patience with a dead peer is that.
+    while let Ok(sent) = tokio::time::timeout(5 * LITTLE, server.write(&chunk)).await {
         written += sent.expect("the session lives");
         assert!(written < 256 << 20, "the proxy takes without end");
     }
