@@ -17,6 +17,8 @@ use tracing::warn;
 
 /// How often a state of the server that comes soon is looked for.
 const POLL: Duration = Duration::from_millis(50);
+/// How often the end of a promotion is looked for.
+const PROMOTION_POLL: Duration = Duration::from_millis(5);
 /// How often the end of a recovery is looked for, which may take hours.
 const RECOVERY_POLL: Duration = Duration::from_millis(500);
 /// How long a reload may take to show.
@@ -84,9 +86,7 @@ pub async fn execute(
             Ok(instance.states.save_db(&state)?)
         }
         Action::SetUpRoles { .. } => Ok(roles::set_up(&instance.server).await?),
-        Action::Promote { command, timeout } => {
-            run(instance, command, Some(*timeout), cancel).await
-        }
+        Action::Promote { command, timeout } => promote(instance, command, *timeout, cancel).await,
         Action::Reload(reload) => reload_server(instance, reload, cancel).await,
         Action::DropSlot { name } => {
             Ok(Session::open(&instance.server).await?.drop_replication_slot(name).await?)
@@ -131,6 +131,27 @@ async fn start_server(instance: &Instance, start: &Start) -> anyhow::Result<()> 
     change_files(&instance.pgdata(), &start.files)?;
     let server = command::server(&start.command, &instance.binaries);
     Ok(instance.postmaster.start(server, start.timeout).await?)
+}
+
+/// Promotes, and sees the end of it sooner than pg_ctl, which looks ten times a second: clients are waiting.
+async fn promote(
+    instance: &Instance,
+    command: &Command,
+    limit: Duration,
+    cancel: &CancellationToken,
+) -> anyhow::Result<()> {
+    let pgdata = instance.pgdata();
+    let takes_writes = async {
+        while !pgdata::is_in_production(&pgdata)? {
+            tokio::time::sleep(PROMOTION_POLL).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        result = run(instance, command, Some(limit), cancel) => result,
+        // By then pg_ctl has nothing left to do but to see it too.
+        result = takes_writes => result,
+    }
 }
 
 /// Reloads, and waits until it shows: what is looked at next must be the new settings.

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 /// The first pause after something went wrong.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
+/// The same where the next attempt starts all over. The first reason for it is a followed db that does not have the slot yet.
+const FIRST_REMAKE: Duration = Duration::from_millis(500);
 /// A server that lived this long did not die of its start.
 const STABLE: Duration = Duration::from_secs(10);
 /// While a master waits for its synchronous standbys, which let its users in again.
@@ -23,7 +25,7 @@ pub enum Outcome {
     Settled(Access),
     /// Nothing can be done until something else changes.
     Waiting,
-    /// An action failed while data are being made: the next attempt starts all over, so it is not hurried.
+    /// An action failed while data are being made: the next attempt starts all over.
     FailedMaking,
     /// An action failed.
     Failed,
@@ -61,7 +63,8 @@ impl Pace {
         if now.duration_since(self.started) >= STABLE {
             self.strikes = 0;
         }
-        let pause = if self.strikes == 0 { Duration::ZERO } else { self.backoff(interval) };
+        let pause =
+            if self.strikes == 0 { Duration::ZERO } else { self.backoff(FIRST_RETRY, interval) };
         self.strikes = self.strikes.saturating_add(1);
         self.due = self.due.min(now + pause);
     }
@@ -86,18 +89,21 @@ impl Pace {
                 }
                 interval
             }
-            Outcome::FailedMaking => interval,
+            Outcome::FailedMaking => {
+                self.strikes = self.strikes.saturating_add(1);
+                self.backoff(FIRST_REMAKE, interval)
+            }
             Outcome::Failed => {
                 self.strikes = self.strikes.saturating_add(1);
-                self.backoff(interval)
+                self.backoff(FIRST_RETRY, interval)
             }
             Outcome::StoreUnreadable => STORE_RETRY.min(interval),
         };
         self.due = now + pause;
     }
 
-    fn backoff(&self, interval: Duration) -> Duration {
-        FIRST_RETRY.saturating_mul(1 << self.strikes.saturating_sub(1).min(16)).min(interval)
+    fn backoff(&self, first: Duration, interval: Duration) -> Duration {
+        first.saturating_mul(1 << self.strikes.saturating_sub(1).min(16)).min(interval)
     }
 }
 
@@ -128,12 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_pass_is_repeated_soon_but_a_failed_copy_is_not() {
+    fn a_failed_pass_is_repeated_soon_and_a_failed_copy_later() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         pace.pass_ended(now, Outcome::Failed, INTERVAL);
         assert_eq!(pace.due(), now + FIRST_RETRY);
         pace.pass_ended(now, Outcome::FailedMaking, INTERVAL);
+        assert_eq!(pace.due(), now + 2 * FIRST_REMAKE);
+        for _ in 0..9 {
+            pace.pass_ended(now, Outcome::FailedMaking, INTERVAL);
+        }
         assert_eq!(pace.due(), now + INTERVAL);
         pace.pass_ended(now, Outcome::StoreUnreadable, INTERVAL);
         assert_eq!(pace.due(), now + STORE_RETRY);

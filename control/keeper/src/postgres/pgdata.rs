@@ -38,6 +38,21 @@ fn system_id(pgdata: &Path) -> io::Result<String> {
     Ok(u64::from_le_bytes(bytes).to_string())
 }
 
+/// Whether the control file says that the instance takes writes. Its state stands behind the identifier and two versions and
+/// has had the same numbers since long before the oldest version we run.
+pub fn is_in_production(pgdata: &Path) -> io::Result<bool> {
+    const DB_IN_PRODUCTION: u32 = 6;
+    let mut bytes = [0; 20];
+    fs::File::open(pgdata.join("global/pg_control"))?.read_exact(&mut bytes)?;
+    let [.., a, b, c, d] = bytes;
+    Ok(u32::from_ne_bytes([a, b, c, d]) == DB_IN_PRODUCTION)
+}
+
+/// Whether files in PGDATA can be written: not on a file system that has been remounted read-only, for one.
+pub fn check_writable(pgdata: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(pgdata, rustix::fs::Access::WRITE_OK)?)
+}
+
 /// Why the oldest WAL segment cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum WalError {
@@ -164,6 +179,18 @@ mod tests {
         assert!(look(&pgdata).unwrap().unwrap().is_standby);
         fs::remove_dir(pgdata.join("pg_twophase")).unwrap();
         assert_eq!(look(&pgdata).unwrap(), None);
+    }
+
+    #[test]
+    fn the_state_in_the_control_file_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path());
+        assert!(is_in_production(dir.path()).is_err());
+        for (state, is_it) in [(5u32, false), (6, true)] {
+            let control = [&[7; 16][..], &state.to_ne_bytes(), &[0; 100]].concat();
+            fs::write(dir.path().join("global/pg_control"), control).unwrap();
+            assert_eq!(is_in_production(dir.path()).unwrap(), is_it);
+        }
     }
 
     #[test]

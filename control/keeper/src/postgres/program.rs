@@ -235,9 +235,17 @@ mod tests {
         let (result, ()) = tokio::join!(shell(&script, &cancel), stop);
         assert!(matches!(result, Err(ProgramError::Cancelled { .. })), "{result:?}");
         let pid = std::fs::read_to_string(&pid_file).unwrap();
-        // Gone, or a zombie that waits for init.
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        assert!(state.is_err() || state.is_ok_and(|state| state.contains(") Z ")));
+        // Gone, or a zombie that waits for init. The signal takes a moment.
+        let has_ended = || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            state.map_or(true, |state| state.contains(") Z "))
+        };
+        let ended = async {
+            while !has_ended() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
     }
 
     #[tokio::test]

@@ -5,10 +5,11 @@
 
 use super::local::LocalServer;
 use super::sql::{Session, SqlError};
+use crate::message;
 use postgres_protocol::password;
-use stolon_model::postgres::role::{self, Account, AuthMethod, RoleChange};
+use stolon_model::plan::message::of_role_change;
+use stolon_model::postgres::role::{self, Account, AuthMethod};
 use stolon_model::postgres::secret::Secret;
-use tracing::info;
 
 /// Sets the superuser's password and makes the replication role.
 pub async fn set_up(server: &LocalServer) -> Result<(), SqlError> {
@@ -18,25 +19,16 @@ pub async fn set_up(server: &LocalServer) -> Result<(), SqlError> {
     let scram = stored.as_deref() == Some("scram-sha-256");
     let superuser = with_verifier(&server.superuser, scram);
     let replication = with_verifier(&server.replication, scram);
-    info!("setting roles");
     let statements = role::setup(&superuser, &replication);
     session.batch("cannot set up the roles", "begin").await?;
     for statement in &statements {
-        match statement.change {
-            RoleChange::Session => {}
-            RoleChange::SuperuserPassword => info!("setting superuser password"),
-            RoleChange::SuperuserReplication => info!("adding replication role to superuser"),
-            RoleChange::ReplicationRole => info!("creating replication role"),
-        }
+        let say = |is_done| {
+            let message = of_role_change(statement.change, is_done, &replication.name);
+            message.iter().for_each(message::log);
+        };
+        say(false);
         session.batch("cannot set up the roles", statement.sql.expose()).await?;
-        match statement.change {
-            RoleChange::Session => {}
-            RoleChange::SuperuserPassword => info!("superuser password set"),
-            RoleChange::SuperuserReplication => info!("replication role added to superuser"),
-            RoleChange::ReplicationRole => {
-                info!(role = replication.name, "replication role created");
-            }
-        }
+        say(true);
     }
     session.batch("cannot set up the roles", "commit").await
 }

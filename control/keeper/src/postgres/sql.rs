@@ -53,9 +53,10 @@ impl Session {
             .dbname("postgres")
             .application_name("stolon-keeper")
             .connect_timeout(server.timeout)
-            // A commit of the keeper must not wait for synchronous standbys, which may be what it is about to repair.
+            // A commit of the keeper must not wait for synchronous standbys, which may be what it is about to repair. And what
+            // it asks every few seconds is nobody's log's business.
             .options(format!(
-                "-c statement_timeout={} -c synchronous_commit=local",
+                "-c statement_timeout={} -c synchronous_commit=local -c log_statement=none",
                 server.timeout.as_millis()
             ));
         if let Some(password) = server.superuser.password() {

@@ -15,7 +15,7 @@ use stolon_model::uid::DbUid;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// While the instance is about to answer: a start, a promotion.
 const UNTIL_HEALTHY: Duration = Duration::from_millis(100);
@@ -52,20 +52,21 @@ impl Collector {
         let mut child = self.instance.postmaster.child();
         let mut db_state = self.instance.states.watch_db();
         let mut last_change = Instant::now();
-        let mut last_obstacle = None;
+        let mut was_healthy = false;
         loop {
             let db = db_state.borrow_and_update().clone();
             let wanted = self.wanted.borrow_and_update().clone();
             let collected = shutdown.run_until_cancelled(self.collect(&db, &wanted)).await;
             let Some((state, obstacle)) = collected else { return };
-            if obstacle != last_obstacle {
-                match &obstacle {
-                    Some(obstacle) => {
-                        warn!(error = obstacle, "cannot read the state of the instance")
-                    }
-                    None => info!("the instance is healthy"),
+            match (&obstacle, std::mem::replace(&mut was_healthy, state.healthy)) {
+                (Some(obstacle), true) => {
+                    warn!(error = obstacle, "cannot read the state of the instance");
                 }
-                last_obstacle = obstacle;
+                (Some(obstacle), false) => {
+                    debug!(error = obstacle, "cannot read the state of the instance");
+                }
+                (None, false) => info!("the instance is healthy"),
+                (None, true) => {}
             }
             self.metrics.healthy(state.healthy);
             let is_settled = self.pause(&state, &wanted);
@@ -115,7 +116,12 @@ impl Collector {
             port: self.port.clone(),
             ..PostgresState::default()
         };
-        let obstacle = self.fill(&mut state, wanted).await.err();
+        let obstacle = if db.initializing {
+            // The instance may run, but it is not yet what this db is to be.
+            Some("the data are being made".to_owned())
+        } else {
+            self.fill(&mut state, wanted).await.err()
+        };
         state.healthy = obstacle.is_none();
         (state, obstacle)
     }
@@ -126,6 +132,8 @@ impl Collector {
         let pgdata = self.instance.pgdata();
         let data = pgdata::look(&pgdata).map_err(|error| text(&error))?;
         let data = data.ok_or("the instance is not initialized")?;
+        pgdata::check_writable(&pgdata)
+            .map_err(|error| format!("PGDATA cannot be written to: {error}"))?;
         // On the same port another keeper's instance might answer.
         let running = self.instance.postmaster.running().map_err(|error| text(&error))?;
         running.ok_or("the server does not run")?;

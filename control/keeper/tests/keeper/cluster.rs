@@ -25,6 +25,7 @@ pub struct TestKeeper {
     pub uid: KeeperUid,
     pub port: u16,
     pub process: Process,
+    pgdata: std::path::PathBuf,
 }
 
 impl TestCluster {
@@ -83,7 +84,8 @@ impl TestCluster {
 
     pub async fn start_keeper_on(&self, uid: &str, port: u16) -> TestKeeper {
         let process = self.home.start(uid, self.home.command(uid, port, &self.etcd.endpoint));
-        let keeper = TestKeeper { uid: KeeperUid::new(uid), port, process };
+        let pgdata = self.home.data(uid).join("postgres");
+        let keeper = TestKeeper { uid: KeeperUid::new(uid), port, process, pgdata };
         let known = self.data().await.keepers.get(&keeper.uid).map(|k| k.status.boot_uuid.clone());
         self.info(&keeper, "a new boot uuid", |info| {
             info.cluster_uid.as_str() == "c0ffee00" && Some(&info.boot_uuid) != known.as_ref()
@@ -229,10 +231,24 @@ pub fn follow(db: &str) -> FollowConfig {
 }
 
 impl TestKeeper {
+    /// What postmaster.pid says.
+    pub fn postmaster_pid(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.pgdata.join("postmaster.pid")).ok()?;
+        text.lines().next()?.parse().ok()
+    }
+
     /// Runs one statement as the superuser over TCP and returns the first column as text.
     pub async fn sql(&self, statement: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+        self.sql_as("su", statement).await
+    }
+
+    pub async fn sql_as(
+        &self,
+        user: &str,
+        statement: &str,
+    ) -> Result<Vec<String>, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(self.port).user("su").password("su 'pw\\").dbname("postgres");
+        config.host("127.0.0.1").port(self.port).user(user).password("su 'pw\\").dbname("postgres");
         let (client, connection) = config.connect(NoTls).await?;
         let connection = tokio::spawn(connection);
         let messages = client.simple_query(statement).await;

@@ -10,11 +10,6 @@ use stolon_model::uid::{BootUuid, DbUid};
 
 const SPEC: &str = r#"{"initMode":"new","sleepInterval":"1s","pgParameters":{"log_statement":"all","fsync":"off"}}"#;
 
-fn postmaster_pid(cluster: &TestCluster, keeper: &str) -> Option<u32> {
-    let path = cluster.home.data(keeper).join("postgres/postmaster.pid");
-    std::fs::read_to_string(path).ok()?.lines().next()?.parse().ok()
-}
-
 #[tokio::test]
 async fn a_master_is_made_and_comes_back_after_the_death_of_its_server_and_of_its_keeper() {
     let cluster = TestCluster::new(SPEC).await;
@@ -26,26 +21,26 @@ async fn a_master_is_made_and_comes_back_after_the_death_of_its_server_and_of_it
     assert!(!parameters.contains_key("port"), "{parameters:?}");
 
     // PostgreSQL alone.
-    let before = postmaster_pid(&cluster, "k1").unwrap();
+    let before = keeper.postmaster_pid().unwrap();
     let killed = Instant::now();
     signal(before, Signal::KILL);
-    poll_until("a new postmaster", || postmaster_pid(&cluster, "k1").filter(|pid| *pid != before));
+    poll_until("a new postmaster", || keeper.postmaster_pid().filter(|pid| *pid != before));
     keeper.sql_until("insert into t values (2) returning n", &["2"]).await;
     let outage = killed.elapsed();
     assert!(outage < Duration::from_secs(10), "{outage:?}");
 
     // The keeper alone: PostgreSQL goes on, and is restarted by the next keeper once the sentinel has seen that.
-    let before = postmaster_pid(&cluster, "k1").unwrap();
+    let before = keeper.postmaster_pid().unwrap();
     keeper.process.kill();
     keeper.sql("insert into t values (3)").await.unwrap();
     let mut keeper = cluster.start_keeper_on("k1", keeper.port).await;
     keeper.sql_until("select count(*) from t", &["3"]).await;
-    assert_ne!(postmaster_pid(&cluster, "k1"), Some(before));
+    assert_ne!(keeper.postmaster_pid(), Some(before));
 
     let log = keeper.process.log();
     assert!(!log.contains("su 'pw") && !log.contains("repl:pw"), "{log}");
     assert!(keeper.process.terminate().success());
-    assert_eq!(postmaster_pid(&cluster, "k1"), None);
+    assert_eq!(keeper.postmaster_pid(), None);
     assert!(cluster.store.keeper_infos().await.unwrap().good.is_empty());
 }
 
@@ -70,7 +65,7 @@ async fn a_standby_is_copied_streams_and_is_promoted() {
             data.cluster.as_mut().unwrap().status.master = DbUid::new("d2");
         })
         .await;
-    poll_until("the old master to stop", || postmaster_pid(&cluster, "k1").is_none().then_some(()));
+    poll_until("the old master to stop", || first.postmaster_pid().is_none().then_some(()));
     cluster
         .change_db("d2", |spec| {
             spec.role = Some(Role::Master);
