@@ -1,6 +1,7 @@
 //! The store on etcd v3.4 and later.
 //!
-//! Speaks with one member at a time and changes to the next one when it fails or falls silent; see [`members`].
+//! Speaks with one member at a time and changes to the next one when it fails or falls silent: one that does not
+//! answer for a second costs a second, and no request.
 
 mod dial;
 mod fault;
