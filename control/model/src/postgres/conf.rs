@@ -68,7 +68,7 @@ impl Config {
         }
         let recovering = self.recovery.mode != RecoveryMode::None;
         if recovering && !old {
-            conf.push_str(&recovery_lines(&self.recovery, old));
+            conf.push_str(&recovery_lines(&self.recovery));
         }
         let name = match target {
             Target::Final => "postgresql.conf",
@@ -81,7 +81,7 @@ impl Config {
             mode if old => {
                 let standby =
                     if mode == RecoveryMode::Standby { "standby_mode = 'on'\n" } else { "" };
-                let content = format!("{standby}{}", recovery_lines(&self.recovery, old));
+                let content = format!("{standby}{}", recovery_lines(&self.recovery));
                 files.push(FileChange::write("recovery.conf", content));
             }
             RecoveryMode::Standby => files.push(FileChange::write("standby.signal", "")),
@@ -103,18 +103,8 @@ impl Config {
     }
 }
 
-/// The latest timeline is the default of versions without recovery.conf. They would count its removal, after a promotion, as a
-/// change that waits for a restart.
-fn recovery_lines(recovery: &Recovery, old: bool) -> String {
-    let is_default = |name: &str, value: &Secret| {
-        !old && name == "recovery_target_timeline" && value.expose() == "latest"
-    };
-    recovery
-        .parameters
-        .iter()
-        .filter(|(name, value)| !is_default(name, value))
-        .map(|(name, value)| recovery_line(name, value.expose()))
-        .collect()
+fn recovery_lines(recovery: &Recovery) -> String {
+    recovery.parameters.iter().map(|(name, value)| recovery_line(name, value.expose())).collect()
 }
 
 /// A parameter of the user: quotes are doubled, backslashes are left for PostgreSQL to interpret, as they always were. A
@@ -184,7 +174,7 @@ mod tests {
         let recovery = Recovery::follow(&conninfo, "stolon_b2", None);
         let lines = concat!(
             r"primary_conninfo = 'password=a\\''b\\\\c'",
-            "\nprimary_slot_name = 'stolon_b2'\n"
+            "\nprimary_slot_name = 'stolon_b2'\nrecovery_target_timeline = 'latest'\n"
         );
         let files = config(recovery.clone()).files(Some(PgVersion::new(12, 0)), Target::Final);
         assert_eq!(
@@ -196,10 +186,7 @@ mod tests {
         assert_eq!(content(&files, "postgresql.conf"), Some(PARAMETERS));
         assert_eq!(
             content(&files, "recovery.conf"),
-            Some(
-                format!("standby_mode = 'on'\n{lines}recovery_target_timeline = 'latest'\n")
-                    .as_str()
-            )
+            Some(format!("standby_mode = 'on'\n{lines}").as_str())
         );
         assert_eq!(content(&files, "standby.signal"), None);
     }
@@ -211,7 +198,7 @@ mod tests {
         assert_eq!(content(&files, "postgresql.conf"), None);
         let conf = content(&files, TEMPORARY_CONF).unwrap();
         assert!(conf.starts_with("include_if_exists 'postgresql.conf'\nlog_line_prefix"));
-        assert!(!conf.contains("recovery_target_timeline"));
+        assert!(conf.ends_with("recovery_target_timeline = 'latest'\n"));
         assert_eq!(content(&files, "recovery.signal"), Some(""));
         assert_eq!(files.last(), Some(&FileChange::LinkToNull { name: "postgresql.auto.conf" }));
     }
