@@ -81,13 +81,15 @@ impl Player {
             "show" => self.show(&words),
             _ => panic!("no such command: {line}"),
         }
+        self.world.assert_one_reachable();
     }
 
     /// What came about since the last time: reasons, what was asked to be shown, and changes of the cluster data.
     pub fn take_news(&mut self) -> Vec<String> {
         let mut lines: Vec<_> = self.world.news.drain(..).map(|new| show::reason(&new)).collect();
         lines.append(&mut self.output);
-        let state = self.world.data.as_ref().map(show::state).unwrap_or_default();
+        let mut state = self.world.data.as_ref().map(show::state).unwrap_or_default();
+        state.extend(show::forwarding(&self.world));
         for (subject, line) in &state {
             if self.shown.get(subject) != Some(line) {
                 lines.push(format!("{subject}: {line}"));
@@ -197,9 +199,7 @@ fn history(text: &str) -> TimelineHistory {
 
 fn apply(world: &mut World, words: &[&str]) {
     for uid in chosen(words, &world.keepers, KeeperUid::new, |keeper| !keeper.is_mute) {
-        let mut keeper = world.keepers[&uid].clone();
-        keeper.apply(world);
-        world.keepers.insert(uid.clone(), keeper);
+        world.apply(&uid);
         world.publish(&uid);
     }
 }
@@ -264,11 +264,8 @@ fn proxy(world: &mut World, words: &[&str]) {
 }
 
 fn acknowledge(world: &mut World, words: &[&str]) {
-    let generation = world.proxy_generation();
     for uid in chosen(words, &world.proxies, ProxyUid::new, |proxy| !proxy.is_mute) {
-        if let Some(proxy) = world.proxies.get_mut(&uid) {
-            proxy.generation = generation;
-        }
+        world.apply_proxy(&uid);
         world.publish_proxy(&uid);
     }
 }

@@ -3,7 +3,9 @@
 use crate::world::World;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use stolon_model::cluster::{DbSpec, FollowKind, PostgresBinaryVersion, Role, TimelineHistory};
+use stolon_model::cluster::{
+    DbSpec, FollowKind, PostgresBinaryVersion, Proxy, Role, TimelineHistory,
+};
 use stolon_model::generation::Generation;
 use stolon_model::info::{KeeperInfo, PostgresState, ProxyInfo};
 use stolon_model::lsn::{Lsn, TimelineId};
@@ -25,6 +27,8 @@ pub struct SimKeeper {
     pub state: PostgresState,
     /// What the instance was last configured to be.
     pub applied: DbSpec,
+    /// The commits that the instance holds.
+    pub commits: BTreeSet<u64>,
     /// Whether the standbys in sync are found out and not told by the script.
     pub finds_sync: bool,
     /// What it last published; `None` when its key is gone.
@@ -46,6 +50,7 @@ impl SimKeeper {
             has_state: false,
             state: PostgresState::default(),
             applied: DbSpec::default(),
+            commits: BTreeSet::new(),
             finds_sync: true,
             info: None,
             is_mute: false,
@@ -58,10 +63,15 @@ impl SimKeeper {
         self.next.filter(|_| !self.is_mute)
     }
 
+    /// Whether its instance takes writes.
+    pub fn is_writable(&self) -> bool {
+        self.has_state && self.state.healthy && self.applied.role == Some(Role::Master)
+    }
+
     /// Whether its instance receives what `master` writes.
     pub fn streams_from(&self, master: &DbUid) -> bool {
         let follows = self.applied.follow_config.as_ref();
-        !self.is_mute
+        self.has_state
             && self.state.healthy
             && self.applied.role == Some(Role::Standby)
             && follows.is_some_and(|follow| follow.db_uid == *master)
@@ -110,9 +120,8 @@ impl SimKeeper {
         let Some(spec) = db.spec.clone() else { return };
         let inside =
             spec.follow_config.as_ref().filter(|follow| follow.kind == Some(FollowKind::Internal));
-        let followed = inside.and_then(|follow| {
-            world.keeper_of(&follow.db_uid).map(|(_, keeper)| keeper.state.clone())
-        });
+        let followed = inside
+            .and_then(|follow| world.keeper_of(&follow.db_uid).map(|(_, keeper)| keeper.clone()));
         let is_new = self.state.uid != db.uid || self.state.system_id.is_empty();
         if is_new {
             self.state = PostgresState { uid: db.uid.clone(), ..PostgresState::default() };
@@ -121,11 +130,12 @@ impl SimKeeper {
         match (spec.role, followed) {
             (Some(Role::Standby), Some(followed)) => {
                 if is_new {
-                    self.state.xlog_pos = followed.xlog_pos;
+                    self.state.xlog_pos = followed.state.xlog_pos;
                 }
-                self.state.system_id = followed.system_id;
-                self.state.timeline_id = followed.timeline_id;
-                self.state.timelines_history = followed.timelines_history;
+                self.state.system_id = followed.state.system_id;
+                self.state.timeline_id = followed.state.timeline_id;
+                self.state.timelines_history = followed.state.timelines_history;
+                self.commits = followed.commits;
             }
             (Some(Role::Master), _) if !is_new && self.applied.role == Some(Role::Standby) => {
                 self.promote();
@@ -168,6 +178,9 @@ pub struct SimProxy {
     pub info: Option<ProxyInfo>,
     pub is_mute: bool,
     pub is_garbage: bool,
+    /// Where it forwards to, as long as its last check is young enough.
+    pub target: Option<DbUid>,
+    checked: Mono,
     next: Option<Mono>,
 }
 
@@ -180,6 +193,8 @@ impl SimProxy {
             info: None,
             is_mute: false,
             is_garbage: false,
+            target: None,
+            checked: Mono::default(),
             next: None,
         }
     }
@@ -188,7 +203,20 @@ impl SimProxy {
         self.next.filter(|_| !self.is_mute)
     }
 
+    /// Takes generation and target from the proxy object, as a check does.
+    pub fn apply(&mut self, proxy: &Proxy) {
+        self.generation = proxy.generation;
+        let target = Some(&proxy.spec.master_db_uid).filter(|target| !target.is_empty());
+        self.target = target.filter(|_| proxy.spec.enabled_proxies.contains(&self.uid)).cloned();
+    }
+
+    /// Where it forwards to: nowhere once its last check is older than its time-out.
+    pub fn forwards_to(&self, now: Mono) -> Option<&DbUid> {
+        self.target.as_ref().filter(|_| now.since(self.checked) <= self.timeout)
+    }
+
     pub fn published(&mut self, number: u64, now: Mono, interval: Duration) {
+        self.checked = now;
         self.info = Some(ProxyInfo {
             info_uid: InfoUid::new(format!("{number:08x}")),
             uid: self.uid.clone(),

@@ -120,6 +120,15 @@ pub fn state(data: &ClusterData) -> BTreeMap<String, String> {
     lines
 }
 
+/// Where each proxy forwards to.
+pub fn forwarding(world: &World) -> BTreeMap<String, String> {
+    let target = |target: Option<&DbUid>| or_none(target.map_or("", DbUid::as_str)).to_owned();
+    let proxies = world.proxies.iter();
+    proxies
+        .map(|(uid, proxy)| (format!("{uid} forwards to"), target(proxy.forwards_to(world.now))))
+        .collect()
+}
+
 fn db(db: &Db) -> String {
     let Some(spec) = &db.spec else { return "without spec".to_owned() };
     let status = &db.status;

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stolon_model::cluster::{ClusterData, Db};
 use stolon_model::decide::{Decision, Observer, Reason, Snapshot, Write, decide};
-use stolon_model::generation::Generation;
 use stolon_model::spec::{ClusterSpec, DEFAULTS};
 use stolon_model::time::{GoTime, Mono, Now};
 use stolon_model::uid::{DbUid, KeeperUid, ProxyUid};
@@ -151,7 +150,29 @@ impl World {
         let Some(mut keeper) = self.keepers.remove(uid) else { panic!("no keeper {uid}") };
         keeper.look(self);
         keeper.published(self.infos, self.now, interval);
+        // A standby that PostgreSQL calls in sync has what the master has.
+        for db in keeper.state.synchronous_standbys.iter().flatten() {
+            let standby = self.keepers.values_mut().find(|standby| standby.state.uid == *db);
+            if let Some(standby) = standby.filter(|_| keeper.finds_sync) {
+                standby.commits.clone_from(&keeper.commits);
+            }
+        }
         self.keepers.insert(uid.clone(), keeper);
+    }
+
+    /// A keeper converges to what the cluster data wants.
+    pub fn apply(&mut self, uid: &KeeperUid) {
+        let mut keeper = self.keepers[uid].clone();
+        keeper.apply(self);
+        self.keepers.insert(uid.clone(), keeper);
+    }
+
+    /// A proxy reads the cluster data.
+    pub fn apply_proxy(&mut self, uid: &ProxyUid) {
+        let object = self.data.as_ref().and_then(|data| data.proxy.clone()).unwrap_or_default();
+        if let Some(proxy) = self.proxies.get_mut(uid) {
+            proxy.apply(&object);
+        }
     }
 
     /// A proxy says what it has applied, now and then at each check.
@@ -174,12 +195,6 @@ impl World {
     /// The keeper that runs a db.
     pub fn keeper_of(&self, db: &DbUid) -> Option<(&KeeperUid, &SimKeeper)> {
         self.keepers.iter().find(|(_, keeper)| keeper.state.uid == *db)
-    }
-
-    /// The generation of the proxy object.
-    pub fn proxy_generation(&self) -> Generation {
-        let proxy = self.data.as_ref().and_then(|data| data.proxy.as_ref());
-        proxy.map(|proxy| proxy.generation).unwrap_or_default()
     }
 
     /// The cluster spec.
@@ -239,6 +254,15 @@ impl World {
             }
         }
         snapshot
+    }
+
+    /// No two instances that take writes are reachable through proxies.
+    pub fn assert_one_reachable(&self) {
+        let targets = self.proxies.values().filter_map(|proxy| proxy.forwards_to(self.now));
+        let is_writable =
+            |uid: &&DbUid| self.keeper_of(uid).is_some_and(|(_, keeper)| keeper.is_writable());
+        let reachable: BTreeSet<_> = targets.filter(is_writable).collect();
+        assert!(reachable.len() <= 1, "two masters are reachable: {reachable:?}");
     }
 
     /// The standbys that the master on `keeper` would report as in sync: required by what it applied, alive, and
