@@ -45,3 +45,6 @@ pub fn introduced(old: Option<&ClusterData>, new: &ClusterData) -> Vec<Violation
     }
     violations
 }
+
+#[cfg(test)]
+mod tests;
