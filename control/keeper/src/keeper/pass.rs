@@ -60,11 +60,13 @@ impl Keeper {
     /// longer when newer cluster data want that.
     async fn look(&mut self, desired: &mut Desired) -> Result<Option<Local>, WrongCluster> {
         let instance = self.instance.clone();
+        let shutdown = self.shutdown.clone();
         let local = loop {
             let asking = if desired.db().is_some() { Asking::Everything } else { Asking::Nothing };
             tokio::select! {
                 local = instance.look(asking) => break local,
                 newer = self.until_unassigned() => *desired = newer?,
+                () = shutdown.cancelled() => return Ok(None),
             }
         };
         match local {
