@@ -40,6 +40,8 @@ pub enum Absence {
     NoDb(DbUid),
     /// The master's address cannot be resolved.
     Unresolved(String),
+    /// The master has another address than the one that connections go to.
+    Moved(SocketAddr),
     /// The sentinel has not enabled this proxy for the master yet.
     NotEnabled(SocketAddr),
 }
@@ -48,7 +50,7 @@ impl Absence {
     /// Whether connections may wait: the store is fine, and a master is to be expected.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::NoDb(_) | Self::Unresolved(_) | Self::NotEnabled(_) => true,
+            Self::NoDb(_) | Self::Unresolved(_) | Self::Moved(_) | Self::NotEnabled(_) => true,
             Self::NoClusterData | Self::Unusable(_) | Self::NoProxy => false,
         }
     }
@@ -161,7 +163,7 @@ pub fn plan(wish: Wish, resolved: Result<SocketAddr, String>, current: Option<&T
             let mut steps = Vec::new();
             if current.is_some_and(|target| target.db != master.db || target.address != address) {
                 // Published generations say that older destinations are gone, so this one goes first.
-                steps.push(Step::Drop(Absence::NoDb(DbUid::default())));
+                steps.push(Step::Drop(Absence::Moved(address)));
             }
             steps.push(publish);
             steps.push(Step::Forward(master.generation, master.db, address));

@@ -99,6 +99,10 @@ impl Gatehouse {
                     self.is_listening.store(true, Ordering::Relaxed);
                     self.status.listening(bound.or(Some(address)));
                     info!(address = %bound.unwrap_or(address), "Starting proxying");
+                    if self.is_draining.load(Ordering::Relaxed) {
+                        // The word to stop came while the port was being opened.
+                        self.stop_listening().await;
+                    }
                     return Ok(true);
                 }
                 Err(error) => refused = explain_bind(address, &error),
@@ -109,9 +113,10 @@ impl Gatehouse {
 
     /// Closes the port.
     pub async fn stop_listening(&self) {
-        if self.is_listening.swap(false, Ordering::Relaxed) {
+        if self.is_listening() {
             info!("Stopping listening");
             self.workers.stop_listening().await;
+            self.is_listening.store(false, Ordering::Relaxed);
             self.status.listening(None);
         }
     }

@@ -36,7 +36,12 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     // The admin server and the metrics outlive the sessions, so that the end can be watched.
     let end = CancellationToken::new();
     serve_admin(&config, &context, &status, &gatehouse, &end).await?;
-    context.tasks.spawn(fold(Arc::clone(&gatehouse), Arc::clone(&status), end.clone()));
+    context.tasks.spawn(fold(
+        Arc::clone(&gatehouse),
+        Arc::clone(&status),
+        context.clone(),
+        end.clone(),
+    ));
     let store = stolon_store::connect(config.store.clone()).await.context("cannot create proxy")?;
     let follower = Follower::new(
         uid,
@@ -97,11 +102,18 @@ async fn serve_admin(
     Ok(())
 }
 
-/// Folds the threads' counters into the metrics, again and again.
-async fn fold(gatehouse: Arc<Gatehouse>, status: Arc<Status>, end: CancellationToken) {
+/// Folds the threads' counters into the metrics and shows whether the proxy serves, again and again.
+async fn fold(
+    gatehouse: Arc<Gatehouse>,
+    status: Arc<Status>,
+    context: Context,
+    end: CancellationToken,
+) {
     let metrics = FoldedMetrics::default();
     let mut ticks = tokio::time::interval(FOLD_INTERVAL);
     while end.run_until_cancelled(ticks.tick()).await.is_some() {
+        // The fence may fall while a check hangs.
+        show_readiness(&context.readiness, &context.shutdown, &status);
         let snapshot = status.snapshot();
         metrics.fold(
             &gatehouse.workers().totals(),

@@ -166,7 +166,10 @@ fn another_destination_is_dropped_before_the_new_one_is_published() {
     for old in [target("db0", 1), target("db1", 2)] {
         let plan = planned(Some(&data(|_| {})), Some(&old));
         assert!(
-            matches!(plan.steps[..], [Step::Drop(_), Step::Publish(..), Step::Forward(..)]),
+            matches!(
+                plan.steps[..],
+                [Step::Drop(Absence::Moved(_)), Step::Publish(..), Step::Forward(..)]
+            ),
             "{plan:?}"
         );
     }
@@ -177,6 +180,7 @@ fn connections_wait_only_for_what_passes() {
     let passing = [
         Absence::NoDb(DbUid::default()),
         Absence::Unresolved(String::new()),
+        Absence::Moved(address(1)),
         Absence::NotEnabled(address(1)),
     ];
     assert!(passing.iter().all(Absence::is_passing));

@@ -61,6 +61,7 @@ impl Announcer {
                 error!(error = why, "cannot resolve db address");
                 format!("the master's address cannot be resolved: {why}")
             }
+            Absence::Moved(to) => format!("the master is at {to} now"),
             Absence::NotEnabled(address) => {
                 info!(address = %address, "master address");
                 info!(
@@ -74,7 +75,7 @@ impl Announcer {
             info!(from = %before.address, to = "none", reason, "destination changed");
         }
         let address = match absence {
-            Absence::NotEnabled(address) => Some(address.to_string()),
+            Absence::Moved(address) | Absence::NotEnabled(address) => Some(address.to_string()),
             _ => None,
         };
         self.show(|shown| {

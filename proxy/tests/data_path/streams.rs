@@ -1,6 +1,6 @@
 //! Bytes arrive as they were sent, in every mode and across every change of mode.
 
-use crate::proxy::{Proxy, expect_bytes, expect_end, raw, send, session, within};
+use crate::proxy::{Proxy, eventually, expect_bytes, expect_end, raw, send, session, within};
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 use stolon_proxy::relay::{RelayMode, Tuning};
@@ -65,9 +65,14 @@ async fn both_ways(settings: Settings, length: usize, seed: u64) -> Proxy {
     .await;
     // Hashers see different portions; the default hasher hashes a byte stream, not portions.
     assert_eq!((up, down), (up_came, down_came));
+    let expected = length as u64;
+    eventually("the counts", || {
+        let totals = proxy.workers.totals();
+        (totals.bytes_up, totals.bytes_down) == (expected, expected)
+    })
+    .await;
     let totals = proxy.workers.totals();
-    assert_eq!((totals.bytes_up, totals.bytes_down), (length as u64, length as u64));
-    assert_eq!(totals.bytes_copied + totals.bytes_piped, 2 * length as u64);
+    assert_eq!(totals.bytes_copied + totals.bytes_piped, 2 * expected);
     proxy
 }
 
