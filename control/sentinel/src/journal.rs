@@ -16,13 +16,16 @@ pub struct Journal {
 impl Journal {
     /// A pass came to its end with `reasons`: tells those that the last one did not have.
     pub fn tell(&mut self, reasons: Vec<Reason>) {
-        for reason in &reasons {
-            if !self.reasons.iter().any(|known| known.repeats(reason)) {
-                metrics::decision(reason);
-                write(reason);
-            }
+        for reason in self.news(&reasons) {
+            metrics::decision(reason);
+            write(reason);
         }
         self.reasons = reasons;
+    }
+
+    fn news<'r>(&self, reasons: &'r [Reason]) -> Vec<&'r Reason> {
+        let is_known = |reason: &Reason| self.reasons.iter().any(|known| known.repeats(reason));
+        reasons.iter().filter(|reason| !is_known(reason)).collect()
     }
 
     /// A pass went through without trouble.
@@ -104,5 +107,44 @@ impl std::fmt::Display for Shown<'_> {
             Value::String(text) => f.write_str(text),
             value => std::fmt::Display::fmt(&json(value), f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lag(db: &str, lsn: u64) -> Reason {
+        Reason::info("lag", "too far behind").with("db", db).with("dbXLogPos", lsn)
+    }
+
+    #[test]
+    fn a_reason_that_lasts_is_told_once_however_its_numbers_move() {
+        let mut journal = Journal::default();
+        let first = [lag("a", 1)];
+        assert_eq!(journal.news(&first), [&first[0]]);
+        journal.tell(first.to_vec());
+        let second = [lag("a", 2), lag("b", 2)];
+        assert_eq!(journal.news(&second), [&second[1]]);
+        journal.tell(Vec::new());
+        assert_eq!(journal.news(&second).len(), 2);
+    }
+
+    #[test]
+    fn trouble_leaves_what_is_known_in_place() {
+        let mut journal = Journal::default();
+        journal.tell(vec![lag("a", 1)]);
+        journal.fail(Reason::error("store_error", "the store is away"));
+        assert!(journal.news(&[lag("a", 3)]).is_empty());
+        journal.recover();
+        assert!(journal.trouble.is_none());
+    }
+
+    #[test]
+    fn values_are_text_or_json() {
+        let shown = |value: Value| Shown(&value).to_string();
+        assert_eq!(shown(Value::from("db1")), "db1");
+        assert_eq!(shown(Value::from(vec!["a", "b"])), r#"["a", "b"]"#);
+        assert_eq!(shown(serde_json::json!({"a": {}})), r#"{"a":{}}"#);
     }
 }

@@ -133,3 +133,6 @@ fn refusal(read: Option<&ClusterData>, data: &ClusterData) -> Option<Reason> {
     let message = "the decision would break invariants of the cluster data and is not written";
     Some(Reason::error("invariant", message).with("violations", texts))
 }
+
+#[cfg(test)]
+mod tests;
