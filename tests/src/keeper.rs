@@ -6,7 +6,7 @@ use crate::postgres::{OsUser, Postgres};
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::{binaries, orphans};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -117,18 +117,36 @@ impl Keeper {
         if let Some(postmaster) = postmaster {
             orphans::kill_tree(postmaster);
         }
-        process.kill()
+        process.kill()?;
+        self.without_postmaster()
     }
 
     /// SIGKILL for the postmaster and its children; the keeper lives.
     pub fn kill_postgres(&self) -> Result<()> {
-        orphans::kill_tree(self.postmaster().context("no postmaster runs")?);
-        Ok(())
+        let postmaster = self.postmaster().context("no postmaster runs")?;
+        orphans::kill_tree(postmaster);
+        // The keeper may start the next one at once.
+        self.until(|| self.postmaster() != Some(postmaster))
     }
 
     /// SIGKILL for the keeper; its PostgreSQL lives.
     pub fn kill_keeper(&mut self) -> Result<()> {
         self.process.take().with_context(|| format!("{} does not run", self.uid))?.kill()
+    }
+
+    /// Waits until no postmaster runs. SIGKILL takes effect when the kernel comes to it.
+    fn without_postmaster(&self) -> Result<()> {
+        self.until(|| self.postmaster().is_none())
+    }
+
+    fn until(&self, is_so: impl Fn() -> bool) -> Result<()> {
+        for _ in 0..250 {
+            if is_so() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the postmaster of {} does not end", self.uid)
     }
 
     /// The pid of the running postmaster.
@@ -158,11 +176,8 @@ impl Drop for Keeper {
         if let Some(pid) = self.postmaster().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::QUIT);
         }
-        for _ in 0..150 {
-            if self.postmaster().is_none() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(20));
+        if self.without_postmaster().is_ok() {
+            return;
         }
         if let Some(pid) = self.postmaster() {
             orphans::kill_tree(pid);

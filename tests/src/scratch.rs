@@ -1,6 +1,7 @@
 //! The directory of one test, and the logs in it.
 
 use anyhow::{Context, Result};
+use rustix::fs::statvfs;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use tempfile::TempDir;
 /// Lines of each log that a failed test shows.
 const SHOWN_LINES: usize = 60;
 
+/// Bytes that must be free in memory: eight instances of 250 MB.
+const ROOM: u64 = 2_000_000_000;
+
 /// A temporary directory that the PostgreSQL user may enter.
 #[derive(Debug)]
 pub struct Scratch {
@@ -16,9 +20,10 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes it, in `/tmp` because a path inside it must fit into the name of a socket.
+    /// Makes it, in memory where there is room: what PostgreSQL and etcd sync to a disk that others keep busy takes
+    /// seconds, and the tests are about processes that die, not about machines that lose their power.
     pub fn new() -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("stolon-e2e-").tempdir_in("/tmp")?;
+        let directory = tempfile::Builder::new().prefix("stolon-e2e-").tempdir_in(place())?;
         fs::set_permissions(directory.path(), Permissions::from_mode(0o711))?;
         fs::create_dir(directory.path().join("logs"))?;
         Ok(Self { directory })
@@ -47,13 +52,24 @@ impl Scratch {
         logs.iter().map(|log| show(log)).collect()
     }
 
-    /// Moves the logs to where they outlive the test, and says where.
+    /// Copies the logs to where they outlive the test, and says where.
     pub fn keep_logs(&self, test: &str) -> Result<PathBuf> {
         let kept =
             std::env::temp_dir().join(format!("stolon-e2e-failed-{test}-{}", std::process::id()));
-        fs::rename(self.path("logs"), &kept)?;
+        fs::create_dir(&kept)?;
+        for entry in fs::read_dir(self.path("logs"))? {
+            let entry = entry?;
+            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+        }
         Ok(kept)
     }
+}
+
+/// `/dev/shm` if two clusters and more fit in, else `/tmp`.
+fn place() -> &'static Path {
+    let is_roomy = statvfs("/dev/shm")
+        .is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) >= ROOM);
+    Path::new(if is_roomy { "/dev/shm" } else { "/tmp" })
 }
 
 fn show(log: &Path) -> String {

@@ -82,7 +82,8 @@ async fn a_changed_hba_is_enforced() -> Result<()> {
     scenario("hba", async |cluster| {
         cluster.serve(FAST, 2).await?;
         let client = cluster.client().await?;
-        client.run("CREATE ROLE app LOGIN PASSWORD 'app'; CREATE DATABASE closed").await?;
+        client.run("CREATE ROLE app LOGIN PASSWORD 'app'").await?;
+        client.run("CREATE DATABASE closed").await?;
         let rules = r#"{"pgHBA": ["host closed all 127.0.0.1/32 reject", "host all all 127.0.0.1/32 md5"]}"#;
         cluster.ctl(&["update", "--patch", rules])?.success()?;
         for keeper in &cluster.keepers {
