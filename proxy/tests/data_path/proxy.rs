@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Far more than anything here takes; a test that needs it has failed.
-pub const BOUND: Duration = Duration::from_secs(30);
+pub const BOUND: Duration = Duration::from_secs(120);
 
 /// Fails the test instead of hanging it.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

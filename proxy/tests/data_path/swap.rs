@@ -10,7 +10,7 @@ use stolon_proxy::settings::Settings;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn an_idle_session_ends() {
