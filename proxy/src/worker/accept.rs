@@ -66,8 +66,8 @@ fn admit(thread: &Rc<Thread>, client: TcpStream) {
             let thread = Rc::clone(thread);
             tokio::task::spawn_local(async move {
                 session::serve(&thread, client).await;
-                thread.counts.gone();
                 drop(place);
+                thread.counts.gone();
             });
         }
         None => {
@@ -79,8 +79,8 @@ fn admit(thread: &Rc<Thread>, client: TcpStream) {
             if let Some(place) = place {
                 tokio::task::spawn_local(async move {
                     refuse::tell(client, Vec::new(), &refusal).await;
-                    thread.counts.gone();
                     drop(place);
+                    thread.counts.gone();
                 });
             } else {
                 thread.counts.gone();

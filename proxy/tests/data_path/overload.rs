@@ -21,7 +21,7 @@ async fn new_connections_are_shed_and_old_ones_kept() {
     send(&mut client, b"still here").await;
     expect_bytes(&mut server, b"still here").await;
     drop((client, server));
-    eventually("its place", || proxy.workers.totals().active == 0).await;
+    eventually("its place", || proxy.workers.totals().connections == 0).await;
     let (mut third, mut server) = tokio::join!(proxy.connect(), master.accept());
     send(&mut third, b"hello").await;
     expect_bytes(&mut server, b"hello").await;
