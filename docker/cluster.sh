@@ -3,8 +3,6 @@
 
 docker_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$docker_dir")
-secrets=$docker_dir/etc/secrets
-spec=$docker_dir/etc/init-spec.json
 network=stolon-network
 
 say() { printf '%s\n' "$*"; }
@@ -19,6 +17,10 @@ load_env() {
   done <"$docker_dir/.env"
 }
 load_env
+
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$docker_dir/${1#./}" ;; esac; }
+secrets=$(absolute "$SECRETS_DIR")
+spec=$(absolute "$INIT_SPEC")
 
 need_engine() {
   command -v docker >/dev/null 2>&1 || die "the command docker was not found; install Docker Engine"
@@ -67,8 +69,9 @@ need_valid_spec() {
   probe=$(docker run -d --network none -v "$spec:/spec.json:ro" -e STSENTINEL_METRICS_LISTEN_ADDRESS= "$IMAGE_TAG_SENTINEL" \
     --initial-cluster-spec /spec.json --log-color=false) || die "the sentinel's image could not be run to check $spec"
   for _ in {1..100}; do
-    log=$(docker logs "$probe" 2>&1)
+    # The state first: what an ended sentinel had to say is then in the log.
     state=$(docker inspect --format '{{.State.Running}}' "$probe")
+    log=$(docker logs "$probe" 2>&1)
     case $log in *'sentinel uid'*) break ;; esac
     [ "$state" = true ] || break
     sleep 0.1

@@ -40,7 +40,7 @@ class Session:
     def run(self, sql, seconds=20):
         """What psql prints for a statement."""
         os.write(self.terminal, (sql + "\n").encode())
-        return self.until(r"(=# |!> )$", seconds)
+        return self.until(r"(=# |!\??> )$", seconds)
 
     def value(self, sql):
         """The one value of a statement, told apart from its echo by a frame."""
