@@ -35,6 +35,11 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, log, log_start })
     }
 
+    /// The name of its log.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -36,16 +36,16 @@ async fn bad_flags_are_refused() -> Result<()> {
                 "{}",
                 unknown.err
             );
-            is_fatal(
-                &run(&["--log-level", "loud", "--data-dir", "/nowhere"])?,
-                "invalid log level: loud",
-            )?;
-            let nameless = run(&["--store-backend", "etcdv3", "--data-dir", "/tmp"])?;
-            is_fatal(&nameless, "cluster name required")?;
-            is_fatal(
-                &run(&["--cluster-name", "c", "--data-dir", "/tmp"])?,
-                "store backend type required",
-            )?;
+            // The keeper asks for this one before it asks for the cluster's name.
+            let data_dir: &[&str] =
+                if program == "stolon-keeper" { &["--data-dir", "/nowhere"] } else { &[] };
+            for (arguments, text) in [
+                (["--log-level", "loud"], "invalid log level: loud"),
+                (["--store-backend", "etcdv3"], "cluster name required"),
+                (["--cluster-name", "c"], "store backend type required"),
+            ] {
+                is_fatal(&run(&[&arguments, data_dir].concat())?, text)?;
+            }
             let version = run(&["--version"])?;
             ensure!(
                 version.code == Some(0) && version.out.starts_with(&format!("{program} version ")),
