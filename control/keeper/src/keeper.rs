@@ -73,7 +73,7 @@ struct Counted {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "data dir \"{data_dir}\" belongs to cluster {saved}, but the cluster in the store is {found}; give the data dir of this \
-     cluster, or an empty one to join it"
+     cluster or an empty one to join it, or init the cluster with initMode existing to take these data over"
 )]
 pub struct WrongCluster {
     data_dir: String,
@@ -183,27 +183,20 @@ impl Keeper {
         Ok(Some(desired))
     }
 
-    /// A running keeper follows its cluster through a new `init`. One that is started with the data of some cluster beside the
-    /// store of another has most likely been given the wrong flags, and going on would overwrite these data.
+    /// A running keeper follows its cluster through a new `init`; one that is started with data of another cluster does not.
     fn refuse_other_cluster(&mut self, desired: &Desired) -> Result<(), WrongCluster> {
-        let found = match desired {
-            Desired::Unusable { .. } => return Ok(()),
-            desired => desired.cluster(),
-        };
+        if let Desired::Unusable { .. } = desired {
+            return Ok(());
+        }
         let is_first = !std::mem::replace(&mut self.is_settled_in, true);
-        let saved = self.instance.states.keeper().cluster_uid;
         let has_data = !self.instance.states.db().uid.is_empty();
-        let is_known = !matches!(desired, Desired::KeeperUnknown { .. } | Desired::NothingKnown);
-        match found {
-            Some(found)
-                if is_first && has_data && !is_known && !saved.is_empty() && saved != *found =>
-            {
-                Err(WrongCluster {
-                    data_dir: self.instance.data_dir.path().display().to_string(),
-                    saved,
-                    found: found.clone(),
-                })
-            }
+        let saved = self.instance.states.keeper().cluster_uid;
+        match desired.foreign_to(&saved) {
+            Some(found) if is_first && has_data => Err(WrongCluster {
+                data_dir: self.instance.data_dir.path().display().to_string(),
+                found: found.clone(),
+                saved,
+            }),
             _ => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use crate::postgres::name_of;
 use crate::postgres::recovery::Recovery;
 use crate::postgres::role::Account;
 use crate::postgres::version::PgVersion;
-use crate::spec::SuReplAccess;
+use crate::spec::{InitMode, SuReplAccess};
 use crate::uid::{BootUuid, ClusterUid, DbUid, KeeperUid};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub enum Desired {
     KeeperUnknown {
         /// The cluster to belong to.
         cluster: ClusterUid,
+        /// How this cluster came, or comes, to its data.
+        init_mode: InitMode,
     },
     /// No db is assigned: PostgreSQL must not run, its data stay.
     NoDb {
@@ -118,7 +120,7 @@ impl Desired {
         };
         let uid = cluster.uid.clone();
         let Some(record) = data.keepers.get(&keeper.uid) else {
-            return Self::KeeperUnknown { cluster: uid };
+            return Self::KeeperUnknown { cluster: uid, init_mode: spec.init_mode };
         };
         let mut own = data.dbs.iter().filter(|(_, db)| is_of(db, &keeper.uid));
         let Some((db_uid, db)) = own.next() else {
@@ -164,10 +166,25 @@ impl Desired {
     pub fn cluster(&self) -> Option<&ClusterUid> {
         match self {
             Self::NothingKnown | Self::Unusable { .. } => None,
-            Self::KeeperUnknown { cluster }
+            Self::KeeperUnknown { cluster, .. }
             | Self::NoDb { cluster }
             | Self::BootUuidMismatch { cluster, .. } => Some(cluster),
             Self::Db(db) => Some(&db.cluster),
+        }
+    }
+
+    /// The cluster that must not be joined with data that belong to the cluster `saved`, if it is that one.
+    ///
+    /// Data beside the store of a cluster that does not know this keeper are most likely the result of wrong flags, and going
+    /// on would overwrite them. A cluster made with `initMode` `existing` is made from such data.
+    pub fn foreign_to(&self, saved: &ClusterUid) -> Option<&ClusterUid> {
+        match self {
+            Self::KeeperUnknown { cluster, init_mode }
+                if *init_mode != InitMode::Existing && !saved.is_empty() && saved != cluster =>
+            {
+                Some(cluster)
+            }
+            _ => None,
         }
     }
 }

@@ -6,9 +6,9 @@ use stolon_model::cluster::{FollowKind, Role};
 use stolon_model::plan::{Desired, DesiredRole};
 use stolon_model::postgres::hba::Peers;
 use stolon_model::postgres::version::PgVersion;
-use stolon_model::spec::StandbySettings;
+use stolon_model::spec::{ExistingConfig, StandbySettings};
 use stolon_model::time::GoDuration;
-use stolon_model::uid::DbUid;
+use stolon_model::uid::{ClusterUid, DbUid, KeeperUid};
 
 fn role(desired: &Desired) -> DesiredRole {
     desired.db().unwrap().role.clone()
@@ -108,4 +108,24 @@ fn timeouts_come_from_the_cluster_spec() {
     let db = desired.db().unwrap();
     assert_eq!(db.ready_timeout, Duration::from_secs(7));
     assert_eq!(db.sync_timeout, Some(Duration::from_secs(9)));
+}
+
+#[test]
+fn data_of_another_cluster_are_joined_only_to_one_made_of_existing_data() {
+    let (own, other) = (ClusterUid::from("c1"), ClusterUid::from("c0"));
+    let unknown = |mode: &str| {
+        let mut data = data();
+        data.keepers.clear();
+        let cluster = data.cluster.as_mut().unwrap();
+        cluster.uid = own.clone();
+        let spec = cluster.spec.as_mut().unwrap();
+        spec.init_mode = Some(mode.to_owned());
+        spec.existing_config = Some(ExistingConfig { keeper_uid: KeeperUid::from("k9") });
+        Desired::read(Some(&data), &keeper("k1"))
+    };
+    assert_eq!(unknown("new").foreign_to(&other), Some(&own));
+    assert_eq!(unknown("new").foreign_to(&own), None);
+    assert_eq!(unknown("new").foreign_to(&ClusterUid::default()), None);
+    assert_eq!(unknown("existing").foreign_to(&other), None);
+    assert_eq!(master(|_| {}).foreign_to(&other), None, "the cluster knows the keeper");
 }
