@@ -2,7 +2,7 @@
 
 import re
 
-from containers import Cluster, compose_command, names, ours, run, volumes, within
+from containers import Cluster, compose_command, fails, names, ours, run, volumes, within
 from progress import README, failover, walk
 
 COMPOSE = compose_command()
@@ -133,3 +133,18 @@ def compose_purge():
     run(README["compose-purge"])
     assert not ours() and not volumes(), (ours(), volumes())
     run(README["compose-purge"])
+
+
+def tls():
+    run(README["tls"], 300, TOKEN)
+    walk.port = run(f"docker port {service('proxy')[0]} 25432").strip().rsplit(":", 1)[1]
+    connect = README["tls-psql"].replace("32768", walk.port)
+    asked = connect + " -XqAt -c 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'"
+    # The keepers reload PostgreSQL at their next pass.
+    within(30, "TLS to PostgreSQL", lambda: run(asked, 40, {"PGPASSWORD": walk.password}, check=False).strip() == "t")
+    printed = run("docker exec etcd-00 etcdctl put foreign value", check=False)
+    assert "permission denied" in printed, printed
+    printed = run("docker exec -e ETCDCTL_CERT= -e ETCDCTL_KEY= etcd-00 etcdctl get --prefix stolon --command-timeout 3s", check=False)
+    assert "cluster" not in printed, f"etcd answers somebody without a certificate: {printed}"
+    plain = fails("make compose-up", TOKEN)
+    assert len(plain) == 1 and "TLS=1" in plain[0], plain

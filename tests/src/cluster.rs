@@ -125,6 +125,16 @@ impl Cluster {
         ctl::run(command.args(arguments).args(&self.site.store), input)
     }
 
+    /// Runs a subcommand of `stolonctl` that gives up when the leader wrote at the same moment, until it succeeds.
+    pub async fn ctl_insist(&self, arguments: &[&str]) -> Result<()> {
+        eventually(
+            &format!("stolonctl {} succeeds", arguments.join(" ")),
+            Duration::from_secs(10),
+            async || self.ctl(arguments)?.success().map(|_| ()),
+        )
+        .await
+    }
+
     /// The full name of one of the cluster's keys.
     pub fn key(&self, name: &str) -> String {
         format!("stolon/cluster/{NAME}/{name}")

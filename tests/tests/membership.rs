@@ -105,7 +105,7 @@ async fn a_removed_keeper_is_forgotten_with_its_slot() -> Result<()> {
             Ok(())
         })
         .await?;
-        cluster.ctl(&["removekeeper", &gone])?.success()?;
+        cluster.ctl_insist(&["removekeeper", &gone]).await?;
         known_keepers(cluster, 2, SOON).await?;
         cluster.keepers.retain(|keeper| keeper.uid != gone);
         cluster.healthy(2, SOON).await?;
@@ -131,7 +131,7 @@ async fn a_removed_keeper_that_lives_returns_as_a_new_one() -> Result<()> {
             Ok(db.context("the keeper has no db")?.0.clone())
         };
         let before = db(cluster)?;
-        cluster.ctl(&["removekeeper", &removed])?.success()?;
+        cluster.ctl_insist(&["removekeeper", &removed]).await?;
         eventually("the keeper has a new db", Duration::from_secs(60), async || {
             let now = db(cluster)?;
             ensure!(now != before, "it is still {now}");
@@ -176,7 +176,7 @@ async fn failkeeper_moves_the_master() -> Result<()> {
         let old = cluster.master_uid()?;
         let load = Load::start(cluster.proxy()?.port(), 2).await?;
         load.progress(20, SOON).await?;
-        cluster.ctl(&["failkeeper", &old])?.success()?;
+        cluster.ctl_insist(&["failkeeper", &old]).await?;
         cluster.new_master(&old, SOON).await?;
         load.progress(20, SOON).await?;
         cluster.healthy(2, Duration::from_secs(60)).await?;
