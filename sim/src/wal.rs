@@ -2,11 +2,10 @@
 
 use stolon_model::cluster::TimelineHistory;
 use stolon_model::lsn::{Lsn, TimelineId};
+use stolon_model::postgres::wal::{SEGMENT_BYTES, segment_of};
 
 /// The first position of a new instance.
 const BEGINNING: u64 = 0x0300_0000;
-/// PostgreSQL's usual size of a segment.
-const SEGMENT: u64 = 16 * 1024 * 1024;
 
 /// A commit that a user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +32,8 @@ pub struct Wal {
     timeline: TimelineId,
     /// The newest timeline that this instance has heard of.
     newest: TimelineId,
-    /// How many records have been removed from disk and can no longer be sent.
-    removed: usize,
+    /// The beginning of the oldest segment that is still on disk.
+    oldest: Lsn,
 }
 
 /// A part of a log on its way to a standby.
@@ -142,7 +141,7 @@ impl Wal {
         if self.position() > upstream.position() {
             return Err(Mismatch::Ahead);
         }
-        if self.len() < upstream.removed {
+        if self.position() < upstream.oldest {
             return Err(Mismatch::Removed);
         }
         if !self.is_prefix_of(upstream) {
@@ -198,19 +197,19 @@ impl Wal {
 
     /// Removes old segments: all but the last `keep` bytes, and nothing that is still to be sent from the record `wanted` on.
     pub fn recycle(&mut self, keep: u64, wanted: Option<usize>) {
-        let from = Lsn(self.position().0.saturating_sub(keep));
-        let old = self.records.partition_point(|record| record.end < from);
-        self.removed = self.removed.max(old.min(wanted.unwrap_or(usize::MAX)));
+        let end_of = |count: usize| {
+            count
+                .checked_sub(1)
+                .and_then(|last| self.records.get(last))
+                .map_or(0, |last| last.end.0)
+        };
+        let old = self.position().0.saturating_sub(keep).min(wanted.map_or(u64::MAX, end_of));
+        self.oldest = self.oldest.max(Lsn(old / SEGMENT_BYTES * SEGMENT_BYTES));
     }
 
     /// The name of the oldest segment.
     pub fn oldest_segment(&self) -> String {
-        let first = match self.removed.checked_sub(1).and_then(|last| self.records.get(last)) {
-            Some(removed) => removed.end.0,
-            None => BEGINNING,
-        };
-        let (log, segment) = (first >> 32, (first & 0xffff_ffff) / SEGMENT);
-        format!("{:08X}{log:08X}{segment:08X}", self.timeline.0)
+        format!("{:08X}{}", self.timeline.0, segment_of(self.oldest.max(Lsn(BEGINNING))))
     }
 
     fn switch_point(&self, timeline: TimelineId) -> Option<Lsn> {

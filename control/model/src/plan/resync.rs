@@ -12,6 +12,7 @@ use crate::postgres::command;
 use crate::postgres::hba::Access;
 use crate::postgres::name_of;
 use crate::postgres::timeline::{Branch, on_different_branch};
+use crate::postgres::wal;
 
 impl Case<'_> {
     /// The first step.
@@ -69,7 +70,8 @@ impl Case<'_> {
         }
     }
 
-    /// pg_rewind takes two instances on one timeline for in sync, so what it made has to be compared.
+    /// pg_rewind takes two instances on one timeline for in sync, so what it made has to be compared. It also leaves an
+    /// instance that only lags as it is: one whose next WAL is gone answers queries and follows nobody, for ever.
     fn examine_rewound(&self, source: &Peer) -> Plan {
         let own = match &self.local.server {
             Server::Stopped => None,
@@ -77,7 +79,10 @@ impl Case<'_> {
             Server::Answering(reading) => reading.position.as_ref(),
         };
         match own {
-            Some(own) if !on_different_branch(Branch::from(&source.status), own.branch()) => {
+            Some(own)
+                if !on_different_branch(Branch::from(&source.status), own.branch())
+                    && wal::still_holds(&source.status.older_wal_file, own.xlog_pos) =>
+            {
                 Plan::new(Next::Do(vec![self.remember(Stage::Made)]))
             }
             _ => self.copy_anew(source),

@@ -117,6 +117,22 @@ fn a_rewound_instance_on_another_branch_becomes_a_copy() {
 }
 
 #[test]
+fn a_rewound_instance_whose_next_wal_is_gone_becomes_a_copy() {
+    // The position of the reading is in segment 0.
+    for (oldest, expected) in [("000000020000000000000001", 1), ("000000020000000000000000", 0)] {
+        let mut data = data();
+        change_db(&mut data, "d1", |spec| {
+            spec.init_mode = Some(DbInitMode::Resync);
+            spec.use_pgrewind = true;
+        });
+        data.dbs.get_mut(&DbUid::from("m1")).unwrap().status.older_wal_file = oldest.to_owned();
+        let mut fake = Fake::new(old_master(), Some(reading()));
+        assert_eq!(fake.pass(&Desired::read(Some(&data), &keeper("keeper1"))), End::Done);
+        assert_eq!((rewinds(&fake), copies(&fake)), (1, expected), "{oldest}");
+    }
+}
+
+#[test]
 fn a_rewound_instance_that_does_not_start_is_made_anew_in_the_next_pass() {
     let mut fake = Fake::new(old_master(), Some(reading()));
     fake.fates.extend([Fate::Succeeds; 5]);
