@@ -81,7 +81,7 @@ impl Cluster {
     /// [`Cluster::start`], and waits until everything streams and the proxy serves.
     pub async fn serve(&mut self, spec: &str, keepers: usize) -> Result<()> {
         self.start(spec, keepers).await?;
-        self.healthy(keepers, Duration::from_secs(60)).await?;
+        self.healthy(keepers, Duration::from_secs(120)).await?;
         eventually("the proxy serves", Duration::from_secs(20), async || {
             self.client().await?.run("SELECT 1").await
         })

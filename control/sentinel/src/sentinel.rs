@@ -26,6 +26,8 @@ pub struct Sentinel {
     term: Option<u64>,
     elected: u32,
     is_ready: bool,
+    /// When the last pass came to its end.
+    looked: Option<Instant>,
 }
 
 impl Sentinel {
@@ -50,6 +52,7 @@ impl Sentinel {
             term: None,
             elected: 0,
             is_ready: false,
+            looked: None,
         }
     }
 
@@ -82,6 +85,11 @@ impl Sentinel {
         let leader = self.election.leads();
         let term = leader.as_ref().and(self.election.leadership().borrow().term());
         self.follow_leadership(term);
+        // What nobody could hear is no silence: after an outage of the store keepers and proxies must get the chance to
+        // speak before they are judged.
+        if self.looked.is_some_and(|looked| looked.elapsed() > wake.sleep_interval * 2) {
+            self.observer = Observer::default();
+        }
         let pass = Pass {
             store: &self.store,
             leader: leader.filter(|_| term.is_some()),
@@ -95,6 +103,7 @@ impl Sentinel {
             Outcome::Deposed => return Next::AfterPause,
             Outcome::Failed(trouble) => return self.fail(trouble),
         };
+        self.looked = Some(Instant::now());
         self.journal.tell(reasons);
         wake.wake_at = decided.wake_at;
         if let Some(interval) = decided.sleep_interval {
