@@ -36,6 +36,7 @@ impl Keeper {
                 version: Some(version),
                 is_standby: data.is_standby,
                 system_id: data.system_id.clone(),
+                timeline: data.wal.timeline(),
             }),
             server,
         }

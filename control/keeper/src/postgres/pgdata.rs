@@ -2,9 +2,10 @@
 
 use crate::data_dir::atomic;
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use stolon_model::lsn::TimelineId;
 use stolon_model::plan::DataDirectory;
 use stolon_model::postgres::conf::FileChange;
 use stolon_model::postgres::version::PgVersion;
@@ -28,7 +29,28 @@ pub fn look(pgdata: &Path) -> io::Result<Option<DataDirectory>> {
         version: Some(version),
         is_standby: pgdata.join(signal).try_exists()?,
         system_id: system_id(pgdata).unwrap_or_default(),
+        timeline: newest_timeline(pgdata, version),
     }))
+}
+
+/// The newest timeline that the data have been on. A server that was killed right after its promotion has the history file of
+/// the new timeline, and its last checkpoint on the old one.
+fn newest_timeline(pgdata: &Path, version: PgVersion) -> TimelineId {
+    let checkpoint = checkpoint_timeline(pgdata, version).unwrap_or_default();
+    let files = fs::read_dir(pgdata.join(version.wal_directory())).into_iter().flatten().flatten();
+    let histories = files.filter_map(|file| wal::history_of(file.file_name().to_str()?));
+    histories.fold(checkpoint, TimelineId::max)
+}
+
+/// `checkPointCopy.ThisTimeLineID` of the control file (PostgreSQL's `catalog/pg_control.h`): behind the position of the last
+/// checkpoint, before version 11 also that of the one before it, and the checkpoint's redo position.
+fn checkpoint_timeline(pgdata: &Path, version: PgVersion) -> io::Result<TimelineId> {
+    let offset = if version >= PgVersion::new(11, 0) { 48 } else { 56 };
+    let mut file = fs::File::open(pgdata.join("global/pg_control"))?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes)?;
+    Ok(TimelineId(u32::from_ne_bytes(bytes).into()))
 }
 
 /// The system identifier is the first thing in the control file, in the machine's byte order.
@@ -191,6 +213,23 @@ mod tests {
             fs::write(dir.path().join("global/pg_control"), control).unwrap();
             assert_eq!(is_in_production(dir.path()).unwrap(), is_it);
         }
+    }
+
+    #[test]
+    fn the_newest_timeline_is_that_of_the_checkpoint_or_of_a_newer_history_file() {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path());
+        let timeline = || look(dir.path()).unwrap().unwrap().timeline;
+        assert_eq!(timeline(), TimelineId(0), "the control file is too short");
+        let control = [&[7; 48][..], &3u32.to_ne_bytes(), &[9; 100]].concat();
+        fs::write(dir.path().join("global/pg_control"), control).unwrap();
+        assert_eq!(timeline(), TimelineId(3));
+        for name in ["00000002.history", "00000004.history.partial", "000000050000000000000001"] {
+            fs::write(dir.path().join("pg_wal").join(name), "").unwrap();
+        }
+        assert_eq!(timeline(), TimelineId(3));
+        fs::write(dir.path().join("pg_wal/0000000A.history"), "").unwrap();
+        assert_eq!(timeline(), TimelineId(10));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct DataDirectory {
     pub is_standby: bool,
     /// The first 8 bytes of `global/pg_control`, little endian, in decimal; empty if they cannot be read.
     pub system_id: String,
+    /// The newest timeline that these data have been on: that of the last checkpoint in `global/pg_control`, or of the newest
+    /// history file in the WAL directory, if that is newer. Zero if neither can be read.
+    pub timeline: TimelineId,
 }
 
 /// The server process on PGDATA.

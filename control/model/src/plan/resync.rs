@@ -150,8 +150,12 @@ impl Case<'_> {
         let superuser = &self.desired.keeper.superuser;
         let is_same_system =
             !data.system_id.is_empty() && data.system_id == followed.status.system_id;
+        // Two dbs that were elected one after the other can both have promoted themselves to the same timeline. pg_rewind takes
+        // them for in sync, and so does a comparison of their histories; what follows the fork would stay different for ever.
+        let is_rival = !data.is_standby && data.timeline >= master.status.timeline_id;
         let has_login = !superuser.name.is_empty() && superuser.password().is_some();
-        (self.desired.spec.use_pgrewind && is_same_system && has_login).then_some(master)
+        (self.desired.spec.use_pgrewind && is_same_system && !is_rival && has_login)
+            .then_some(master)
     }
 }
 

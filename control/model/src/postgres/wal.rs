@@ -3,7 +3,7 @@
 //! A name is 24 uppercase hexadecimal digits: 8 of the timeline, 16 of the segment. Segments of 16 MiB are assumed, since a
 //! keeper with others reports no oldest file.
 
-use crate::lsn::Lsn;
+use crate::lsn::{Lsn, TimelineId};
 
 /// The only segment size with which names are compared.
 pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
@@ -16,6 +16,15 @@ pub fn is_segment_name(name: &str) -> bool {
 /// The oldest of the segments among the names of a WAL directory.
 pub fn oldest_segment<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names.into_iter().filter(|name| is_segment_name(name)).min()
+}
+
+/// The timeline whose history the file of this name holds: 8 digits and `.history`.
+pub fn history_of(name: &str) -> Option<TimelineId> {
+    let digits = name.strip_suffix(".history")?;
+    if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(digits, 16).ok().map(|timeline| TimelineId(timeline.into()))
 }
 
 /// The 16 digits, without a timeline, of the segment that holds `position`.
@@ -37,6 +46,14 @@ pub fn still_holds(oldest: &str, position: Lsn) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn histories_are_told_by_their_name() {
+        assert_eq!(history_of("0000000A.history"), Some(TimelineId(10)));
+        for other in ["A.history", "0000000G.history", "0000000A.history.tmp", "+000000A.history"] {
+            assert_eq!(history_of(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn names() {

@@ -143,7 +143,7 @@ impl Fake {
     fn make_data(&mut self, is_standby: bool, system_id: &str) {
         assert_eq!(self.local.data, None, "data are made in an empty place");
         let system_id = system_id.to_owned();
-        self.local.data = Some(DataDirectory { version: None, is_standby, system_id });
+        self.local.data = Some(DataDirectory { is_standby, system_id, ..DataDirectory::default() });
     }
 
     fn answer_now(&mut self) -> bool {

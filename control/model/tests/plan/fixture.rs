@@ -123,7 +123,12 @@ pub fn standby(change: impl FnOnce(&mut DbSpec)) -> Desired {
 
 /// Data that are initialised, of the cluster's system.
 pub fn files(is_standby: bool) -> DataDirectory {
-    DataDirectory { version: Some(PgVersion::new(15, 0)), is_standby, system_id: "7000".to_owned() }
+    DataDirectory {
+        version: Some(PgVersion::new(15, 0)),
+        is_standby,
+        system_id: "7000".to_owned(),
+        timeline: TimelineId(1),
+    }
 }
 
 /// An instance of the db `uid` whose server is stopped.

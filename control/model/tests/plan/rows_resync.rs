@@ -59,6 +59,8 @@ fn what_cannot_be_rewound_is_copied() {
     other_system.data.as_mut().unwrap().system_id = "1".to_owned();
     let mut unreadable = old_master();
     unreadable.data.as_mut().unwrap().system_id = String::new();
+    let mut rival = old_master();
+    rival.data.as_mut().unwrap().timeline = TimelineId(2);
     let no_data = Local { data: None, server: Server::Stopped, ..old_master() };
     let mut trusting = keeper("keeper1");
     trusting.superuser.method = AuthMethod::Trust;
@@ -74,6 +76,7 @@ fn what_cannot_be_rewound_is_copied() {
         ("pg_rewind is not wanted", wanted(|spec| spec.use_pgrewind = false), old_master()),
         ("the data are of another system", wanted(|_| {}), other_system),
         ("the system is not known", wanted(|_| {}), unreadable),
+        ("it promoted itself to the master's timeline", wanted(|_| {}), rival),
         ("there are no data", wanted(|_| {}), no_data),
         ("the superuser has no password", trusts, old_master()),
         ("the master is not known", no_master, old_master()),
