@@ -23,8 +23,9 @@ enum Done {
 impl Keeper {
     /// Goes on until nothing is left to do, or nothing can be done now.
     pub(super) async fn pass(&mut self) -> Result<Outcome, WrongCluster> {
-        let Some(mut desired) = self.read().await? else { return Ok(Outcome::StoreUnreadable) };
+        // Before the reading: a store that refuses must not be asked again without a pause.
         self.is_stale = false;
+        let Some(mut desired) = self.read().await? else { return Ok(Outcome::StoreUnreadable) };
         self.memory.begin_pass();
         let pgdata = self.instance.pgdata().display().to_string();
         for _ in 0..MAX_ROUNDS {
