@@ -8,6 +8,7 @@ use super::timeline;
 use super::timers::Timers;
 use crate::cluster::DbInitMode;
 use crate::generation::Generation;
+use crate::postgres::timeline::{Branch, fork};
 use crate::spec::Spec;
 use crate::uid::DbUid;
 use std::collections::BTreeSet;
@@ -106,9 +107,9 @@ impl Judge<'_> {
             );
             return Validity::Invalid;
         }
-        match timeline::fork(&master.status, &db.status) {
+        match fork(Branch::from(&master.status), Branch::from(&db.status)) {
             Some(fork) => {
-                self.reasons.add(fork.reason(&master.status, &db.status));
+                self.reasons.add(timeline::reason(fork, &master.status, &db.status));
                 Validity::Invalid
             }
             None => Validity::Valid,

@@ -34,24 +34,46 @@ impl Branch<'_> {
     }
 }
 
-/// Whether `own` holds WAL that `followed` does not: it can then never follow it, and has to be made anew.
+/// How an instance left the history of the one that it should follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// It is on a later timeline.
+    Later,
+    /// The timeline they share began elsewhere.
+    OtherOrigin {
+        /// Where it began for the followed one.
+        followed: Lsn,
+        /// Where it began for the follower.
+        own: Lsn,
+    },
+    /// The followed one left the follower's timeline before the follower's position.
+    Behind {
+        /// Where the followed one left it.
+        followed: Lsn,
+    },
+}
+
+/// The fork between `followed` and `own`, if there is one (reference, chapter 8.5, "Different timeline branch"): `own` can then
+/// never follow `followed`, and has to be made anew.
 ///
 /// Histories are published in part, so an entry that is missing counts as agreement.
-pub fn on_different_branch(followed: Branch<'_>, own: Branch<'_>) -> bool {
+pub fn fork(followed: Branch<'_>, own: Branch<'_>) -> Option<Fork> {
     if followed.timeline < own.timeline {
-        return true;
+        return Some(Fork::Later);
     }
     if followed.timeline == own.timeline {
-        if own.timeline.0 <= 1 {
-            return false;
-        }
-        let before = TimelineId(own.timeline.0 - 1);
-        return match (followed.switch_point(before), own.switch_point(before)) {
-            (Some(followed), Some(own)) => followed != own,
-            _ => false,
-        };
+        // The first timeline has no history.
+        let previous = TimelineId(own.timeline.0.checked_sub(1).filter(|id| *id > 0)?);
+        let (theirs, ours) = (followed.switch_point(previous)?, own.switch_point(previous)?);
+        return (theirs != ours).then_some(Fork::OtherOrigin { followed: theirs, own: ours });
     }
-    followed.switch_point(own.timeline).is_some_and(|switch_point| switch_point < own.xlog_pos)
+    let theirs = followed.switch_point(own.timeline)?;
+    (theirs < own.xlog_pos).then_some(Fork::Behind { followed: theirs })
+}
+
+/// Whether there is a [`fork`] between them.
+pub fn on_different_branch(followed: Branch<'_>, own: Branch<'_>) -> bool {
+    fork(followed, own).is_some()
 }
 
 /// The entries of a timeline history file, in its order. A line is a timeline, a WAL position and the reason; anything else
