@@ -151,7 +151,7 @@ impl Members {
                     for attempt in &pending {
                         self.fell_silent(attempt.member).await;
                     }
-                    return Err(self.gave_up(request, reason, pending.is_empty()));
+                    return Err(self.gave_up(request, reason));
                 }
                 () = sleep_until(next), if attempts.len() < MOST_ATTEMPTS => {
                     if pending.iter().any(|attempt| attempt.member == turn) {
@@ -207,11 +207,12 @@ impl Members {
         self.members[member].connection().client.clone()
     }
 
-    fn gave_up(&self, request: String, reason: Option<String>, all_failed: bool) -> StoreError {
+    /// What a member said beats that the time is up: the last attempt of many refused ones is always under way then.
+    fn gave_up(&self, request: String, reason: Option<String>) -> StoreError {
         let endpoints = self.names.clone();
         match reason {
-            Some(reason) if all_failed => StoreError::Unavailable { request, endpoints, reason },
-            _ => StoreError::Timeout { request, endpoints, timeout: self.timeout },
+            Some(reason) => StoreError::Unavailable { request, endpoints, reason },
+            None => StoreError::Timeout { request, endpoints, timeout: self.timeout },
         }
     }
 }

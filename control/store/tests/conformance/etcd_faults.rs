@@ -214,6 +214,16 @@ async fn a_mute_endpoint_is_said_in_time() {
 }
 
 #[tokio::test]
+async fn what_a_member_said_is_told_beside_a_mute_one() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoints = format!("{},{refused}", mute.local_addr().unwrap());
+    let store = client(&endpoints, TlsFiles::default(), 2 * SECOND).await;
+    let error = store.get("k").await.unwrap_err();
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[tokio::test]
 async fn a_value_that_is_too_large_is_refused() {
     let etcd = EtcdCluster::start(1).await;
     let store = etcd.store().await;
