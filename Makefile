@@ -46,6 +46,12 @@ test: ## Install what is missing and run every test: units, model, store, end to
 	  if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
 	  else cargo test --locked --workspace; fi
 
+.PHONY: test-replacement
+test-replacement: ## Replace the binaries of a running cluster one by one by those in STOLON_PEER=<directory>, and back
+	@scripts/deps test
+	cargo build --locked $(BINARIES)
+	STOLON_BIN_DIR=$(CURDIR)/target/debug cargo test --locked -p stolon-tests --test replacement
+
 .PHONY: bench-failover
 bench-failover: ## Measure dropped sessions, outages and idle cost on real processes
 	@scripts/deps test

@@ -10,7 +10,27 @@ use std::sync::OnceLock;
 /// The Cargo packages; each makes one binary of the same name.
 const PACKAGES: [&str; 4] = ["stolon-proxy", "stolon-sentinel", "stolon-keeper", "stolonctl"];
 
-/// The path of one of the binaries.
+/// Who built a binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The binaries under test.
+    Ours,
+    /// Those in the directory `STOLON_PEER`, such as the original ones; without it these are ours too.
+    Peer,
+}
+
+impl Origin {
+    /// The path of the binary `name` of this origin.
+    pub fn path(self, name: &str) -> Result<PathBuf> {
+        let peer = std::env::var_os("STOLON_PEER").filter(|directory| !directory.is_empty());
+        let Some(peer) = peer.filter(|_| self == Self::Peer) else { return path(name) };
+        let binary = Path::new(&peer).join(name);
+        ensure!(binary.is_file(), "STOLON_PEER: {} does not exist", binary.display());
+        Ok(binary)
+    }
+}
+
+/// The path of one of the binaries under test.
 ///
 /// `STOLON_BIN_DIR` says where they are; without it they are built first, with the profile of this test.
 pub fn path(name: &str) -> Result<PathBuf> {

@@ -1,14 +1,15 @@
 //! Everything of one test: etcd, sentinels, keepers and proxies of one cluster.
 
+use crate::binaries::Origin;
 use crate::client::{Client, PASSWORD};
 use crate::ctl::{self, Said};
 use crate::etcd::Etcd;
+use crate::eventually;
 use crate::keeper::{Keeper, Site};
 use crate::postgres::{OsUser, Postgres};
 use crate::proxy::Proxy;
 use crate::scratch::Scratch;
 use crate::sentinel::Sentinel;
-use crate::{binaries, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -41,7 +42,7 @@ pub struct Cluster {
     pub keepers: Vec<Keeper>,
     /// The store.
     pub etcd: Etcd,
-    /// What keepers share.
+    /// What keepers share, and whose binaries are started.
     pub site: Site,
     /// The files.
     pub scratch: Scratch,
@@ -62,7 +63,8 @@ impl Cluster {
         );
         let etcd = Etcd::start(&scratch).await?;
         let store = store_flags(&etcd.endpoint());
-        let site = Site { postgres, user, store, passwords };
+        let origin = Origin::Ours;
+        let site = Site { origin, postgres, user, store, passwords };
         Ok(Self { proxies: vec![], sentinels: vec![], keepers: vec![], etcd, site, scratch })
     }
 
@@ -91,7 +93,12 @@ impl Cluster {
     /// Starts a further sentinel.
     pub fn add_sentinel(&mut self) -> Result<()> {
         let name = format!("sentinel{}", self.sentinels.len() + 1);
-        self.sentinels.push(Sentinel::start(&self.scratch, &name, &self.site.store)?);
+        self.sentinels.push(Sentinel::start(
+            &self.scratch,
+            &name,
+            self.site.origin,
+            &self.site.store,
+        )?);
         Ok(())
     }
 
@@ -110,7 +117,8 @@ impl Cluster {
     /// Starts a further proxy that reaches etcd at `endpoint`.
     pub fn add_proxy_via(&mut self, endpoint: &str) -> Result<()> {
         let name = format!("proxy{}", self.proxies.len() + 1);
-        self.proxies.push(Proxy::start(&self.scratch, &name, &store_flags(endpoint))?);
+        let proxy = Proxy::start(&self.scratch, &name, self.site.origin, &store_flags(endpoint))?;
+        self.proxies.push(proxy);
         Ok(())
     }
 
@@ -121,7 +129,12 @@ impl Cluster {
 
     /// Runs `stolonctl` on this cluster with something on its stdin.
     pub fn ctl_with_input(&self, arguments: &[&str], input: &str) -> Result<Said> {
-        let mut command = Command::new(binaries::path("stolonctl")?);
+        self.ctl_of(Origin::Ours, arguments, input)
+    }
+
+    /// Runs whose `stolonctl` on this cluster, with something on its stdin.
+    pub fn ctl_of(&self, origin: Origin, arguments: &[&str], input: &str) -> Result<Said> {
+        let mut command = Command::new(origin.path("stolonctl")?);
         ctl::run(command.args(arguments).args(&self.site.store), input)
     }
 

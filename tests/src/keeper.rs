@@ -1,11 +1,12 @@
 //! One `stolon-keeper` and its PostgreSQL.
 
+use crate::binaries::Origin;
 use crate::client::{Client, SUPERUSER};
+use crate::orphans;
 use crate::ports::Port;
 use crate::postgres::{OsUser, Postgres};
 use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::{binaries, orphans};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -17,6 +18,8 @@ use std::time::Duration;
 /// What every keeper of a cluster shares.
 #[derive(Clone, Debug)]
 pub struct Site {
+    /// Whose binary a new keeper is.
+    pub origin: Origin,
     /// The programs.
     pub postgres: Postgres,
     /// The user that runs keeper and PostgreSQL.
@@ -34,6 +37,8 @@ pub struct Keeper {
     pub uid: String,
     /// The process, if it runs.
     pub process: Option<Process>,
+    /// Whose binary it is.
+    pub origin: Origin,
     site: Site,
     port: Port,
     data: PathBuf,
@@ -48,6 +53,7 @@ impl Keeper {
         let mut keeper = Self {
             uid: uid.to_owned(),
             process: None,
+            origin: site.origin,
             site: site.clone(),
             port: Port::reserve()?,
             data,
@@ -64,8 +70,8 @@ impl Keeper {
 
     /// Its command line, which a test may change.
     pub fn command(&self) -> Result<Command> {
-        let Site { postgres, user, store, passwords } = &self.site;
-        let mut command = Command::new(binaries::path("stolon-keeper")?);
+        let Site { postgres, user, store, passwords, .. } = &self.site;
+        let mut command = Command::new(self.origin.path("stolon-keeper")?);
         // The environment of whoever runs the tests is not the subject.
         command
             .env_clear()

@@ -1,6 +1,6 @@
 //! One `stolon-proxy`.
 
-use crate::binaries;
+use crate::binaries::Origin;
 use crate::ports::Port;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 pub struct Proxy {
     /// The process.
     pub process: Process,
+    /// Whose binary it is at its next start.
+    pub origin: Origin,
     name: String,
     listen: Port,
     admin: Port,
@@ -23,15 +25,16 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts one; `store` are the flags that lead to the cluster.
-    pub fn start(scratch: &Scratch, name: &str, store: &[String]) -> Result<Self> {
+    pub fn start(scratch: &Scratch, name: &str, origin: Origin, store: &[String]) -> Result<Self> {
         let (listen, admin) = (Port::reserve()?, Port::reserve()?);
-        let process = spawn(scratch, name, &listen, &admin, store)?;
-        Ok(Self { process, name: name.to_owned(), listen, admin, store: store.to_owned() })
+        let process = spawn(scratch, name, origin, &listen, &admin, store)?;
+        Ok(Self { process, origin, name: name.to_owned(), listen, admin, store: store.to_owned() })
     }
 
     /// Starts it again after its end.
     pub fn restart(&mut self, scratch: &Scratch) -> Result<()> {
-        self.process = spawn(scratch, &self.name, &self.listen, &self.admin, &self.store)?;
+        self.process =
+            spawn(scratch, &self.name, self.origin, &self.listen, &self.admin, &self.store)?;
         Ok(())
     }
 
@@ -67,11 +70,12 @@ impl Proxy {
 fn spawn(
     scratch: &Scratch,
     name: &str,
+    origin: Origin,
     listen: &Port,
     admin: &Port,
     store: &[String],
 ) -> Result<Process> {
-    let mut command = Command::new(binaries::path("stolon-proxy")?);
+    let mut command = Command::new(origin.path("stolon-proxy")?);
     command.args(store).args([
         "--listen-address",
         "127.0.0.1",

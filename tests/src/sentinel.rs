@@ -1,6 +1,6 @@
 //! One `stolon-sentinel`.
 
-use crate::binaries;
+use crate::binaries::Origin;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use anyhow::{Context, Result};
@@ -15,8 +15,8 @@ pub struct Sentinel {
 
 impl Sentinel {
     /// Starts one; `store` are the flags that lead to the cluster.
-    pub fn start(scratch: &Scratch, name: &str, store: &[String]) -> Result<Self> {
-        let mut command = Command::new(binaries::path("stolon-sentinel")?);
+    pub fn start(scratch: &Scratch, name: &str, origin: Origin, store: &[String]) -> Result<Self> {
+        let mut command = Command::new(origin.path("stolon-sentinel")?);
         command.args(store);
         Ok(Self { process: Process::start(scratch, name, &mut command)? })
     }
