@@ -1,4 +1,39 @@
 //! The hands of the control plane on the data path: the listeners, the routing, and the end of sessions. It decides nothing.
+//!
+//! Whoever wants the data path without a store, to measure it for example, drives it by these hands:
+//!
+//! ```
+//! # use std::{net::SocketAddr, sync::Arc, time::Duration};
+//! # use stolon_model::{generation::Generation, uid::{DbUid, ProxyUid}};
+//! use stolon_proxy::check::Absence;
+//! use stolon_proxy::fence::boottime;
+//! use stolon_proxy::gatehouse::Gatehouse;
+//! use stolon_proxy::relay::{RelayMode, Tuning};
+//! use stolon_proxy::settings::Settings;
+//! use stolon_proxy::status::Status;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let master = SocketAddr::from(([127, 0, 0, 1], 5432));
+//! let settings = Settings {
+//!     tuning: Tuning { mode: RelayMode::Splice, ..Tuning::default() },
+//!     // Bytes of any protocol are passed on.
+//!     startup_timeout: None,
+//!     ..Settings::default()
+//! };
+//! let status = Arc::new(Status::new(ProxyUid::new("p"), "c".to_owned()));
+//! let gatehouse = Gatehouse::start(2, "127.0.0.1:0".to_owned(), settings, status).unwrap();
+//! gatehouse.listen().await.unwrap();
+//! let address = gatehouse.address().expect("it listens");
+//! // Sessions are carried there until the deadline.
+//! let deadline = boottime() + Duration::from_secs(3600);
+//! gatehouse.forward(Generation(1), DbUid::new("db"), master, deadline).await;
+//! # assert_ne!(address.port(), 0);
+//! let sessions = gatehouse.workers().totals().active;
+//! // Every session of the target is ended when this returns.
+//! gatehouse.drop_target(&Absence::NoDb(DbUid::new("db"))).await;
+//! # assert_eq!(sessions, 0);
+//! # });
+//! ```
 
 use crate::check::Absence;
 use crate::outcome::End;
@@ -69,6 +104,11 @@ impl Gatehouse {
         self.is_listening.load(Ordering::Relaxed)
     }
 
+    /// Where the port is open.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.status.address()
+    }
+
     /// How often the destination has changed.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
@@ -79,32 +119,46 @@ impl Gatehouse {
         self.routing.load().target().cloned()
     }
 
+    /// Whether the port could be opened now. A proxy that starts on a port that is taken, or that it may not have, is a
+    /// mistake that trying again does not mend.
+    pub fn probe(&self) -> Result<(), String> {
+        self.at_first_address(|address| self.settings.socket.probe(address)).map(|_| ())
+    }
+
     /// Opens the port unless it is open or the proxy stops. True when it has just been opened.
     pub async fn listen(&self) -> Result<bool, String> {
         if self.is_listening() || self.is_draining.load(Ordering::Relaxed) {
             return Ok(false);
         }
+        let bind = |address| self.settings.socket.bind(address, self.workers.count());
+        let (address, listeners) = self.at_first_address(bind)?;
+        let bound = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
+        self.workers.listen(listeners).await.map_err(|error| error.to_string())?;
+        self.is_listening.store(true, Ordering::Relaxed);
+        self.status.listening(Some(bound));
+        info!(address = %bound, "Starting proxying");
+        if self.is_draining.load(Ordering::Relaxed) {
+            // The word to stop came while the port was being opened.
+            self.stop_listening().await;
+        }
+        Ok(true)
+    }
+
+    /// Does `work` with the first address of the name to listen on that allows it.
+    fn at_first_address<T>(
+        &self,
+        work: impl Fn(SocketAddr) -> io::Result<T>,
+    ) -> Result<(SocketAddr, T), String> {
         let addresses = self.listen_address.to_socket_addrs().map_err(|error| {
             format!(
                 "cannot listen on {}: {error}; check --listen-address and --port",
                 self.listen_address
             )
         })?;
-        let mut refused = String::from("the name has no address");
+        let mut refused = format!("cannot listen on {}: no such address", self.listen_address);
         for address in addresses {
-            match self.settings.socket.bind(address, self.workers.count()) {
-                Ok(listeners) => {
-                    let bound = listeners.first().and_then(|first| first.local_addr().ok());
-                    self.workers.listen(listeners).await.map_err(|error| error.to_string())?;
-                    self.is_listening.store(true, Ordering::Relaxed);
-                    self.status.listening(bound.or(Some(address)));
-                    info!(address = %bound.unwrap_or(address), "Starting proxying");
-                    if self.is_draining.load(Ordering::Relaxed) {
-                        // The word to stop came while the port was being opened.
-                        self.stop_listening().await;
-                    }
-                    return Ok(true);
-                }
+            match work(address) {
+                Ok(done) => return Ok((address, done)),
                 Err(error) => refused = explain_bind(address, &error),
             }
         }

@@ -33,6 +33,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         )
         .context("cannot start the worker threads")?,
     );
+    gatehouse.probe().map_err(anyhow::Error::msg)?;
     // The admin server and the metrics outlive the sessions, so that the end can be watched.
     let end = CancellationToken::new();
     serve_admin(&config, &context, &status, &gatehouse, &end).await?;

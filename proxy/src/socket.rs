@@ -63,22 +63,27 @@ impl SocketOptions {
     }
 
     /// Binds `count` listeners to one address; the kernel spreads connections over them. Refused when somebody else listens
-    /// there: SO_REUSEPORT alone would let a second proxy in, and give it half of the connections.
+    /// there: SO_REUSEPORT alone would let a second proxy in, and give it half of the connections. So the first listener is
+    /// bound without it, and admits others only when it has the port: of two proxies that start at once, one is refused.
     pub fn bind(&self, address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
-        let probe = self.listener(address)?;
-        probe.bind(&address.into())?;
-        probe.listen(1)?;
-        let bound = probe.local_addr()?.as_socket().unwrap_or(address);
-        drop(probe);
-        (0..count)
-            .map(|_| {
-                let socket = self.listener(bound)?;
-                socket.set_reuse_port(true)?;
-                socket.bind(&bound.into())?;
-                socket.listen(BACKLOG)?;
-                Ok(socket.into())
-            })
-            .collect()
+        let first = self.listener(address)?;
+        first.bind(&address.into())?;
+        first.listen(BACKLOG)?;
+        first.set_reuse_port(true)?;
+        let bound = first.local_addr()?.as_socket().unwrap_or(address);
+        let others = (1..count).map(|_| {
+            let socket = self.listener(bound)?;
+            socket.set_reuse_port(true)?;
+            socket.bind(&bound.into())?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        });
+        std::iter::once(Ok(first.into())).chain(others).collect()
+    }
+
+    /// Refuses an address that [`SocketOptions::bind`] would refuse now, and leaves it alone.
+    pub fn probe(&self, address: SocketAddr) -> io::Result<()> {
+        self.listener(address)?.bind(&address.into())
     }
 }
 
@@ -188,8 +193,49 @@ mod tests {
         assert_eq!(first[1].local_addr().expect("its address"), taken);
         let refused = options.bind(taken, 2).expect_err("somebody listens there");
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        let refused = options.probe(taken).expect_err("somebody listens there");
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         drop(first);
-        assert_eq!(options.bind(taken, 2).expect("free again").len(), 2);
+        options.probe(taken).expect("free again");
+        assert_eq!(options.bind(taken, 2).expect("still free").len(), 2);
+    }
+
+    #[test]
+    fn of_two_that_bind_at_once_one_is_refused() {
+        let options = SocketOptions::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        for _ in 0..200 {
+            let free = options.bind(any, 1).expect("a free port")[0].local_addr().expect("address");
+            let start = std::sync::Barrier::new(2);
+            let bind = || {
+                start.wait();
+                options.bind(free, 2)
+            };
+            // Both keep what they got until the other has tried.
+            let bound = std::thread::scope(|scope| {
+                let (one, two) = (scope.spawn(bind), scope.spawn(bind));
+                [one.join().expect("it ends"), two.join().expect("it ends")]
+            });
+            assert!(bound.iter().filter(|bound| bound.is_ok()).count() <= 1, "{bound:?}");
+        }
+    }
+
+    #[test]
+    fn connections_are_spread_over_the_listeners() {
+        let options = SocketOptions::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = options.bind(any, 2).expect("a free port");
+        let address = listeners[0].local_addr().expect("its address");
+        let _clients: Vec<_> = (0..100)
+            .map(|_| std::net::TcpStream::connect(address).expect("a connection"))
+            .collect();
+        // They do not wait: each gives what the kernel has put into its queue.
+        let shares: Vec<usize> = listeners
+            .iter()
+            .map(|listener| std::iter::from_fn(|| listener.accept().ok()).count())
+            .collect();
+        assert_eq!(shares.iter().sum::<usize>(), 100);
+        assert!(shares.iter().all(|share| *share > 10), "{shares:?}");
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl Status {
         self.edit(|state| state.listening = address);
     }
 
+    /// Where the port is open.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.state().listening
+    }
+
     /// Connections go there, or nowhere, from now on.
     pub fn destination(&self, destination: Destination) {
         self.edit(|state| state.destination = destination);
