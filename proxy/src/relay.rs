@@ -18,7 +18,7 @@ pub use pipe::{Pipe, PipePool};
 pub use resources::{Resources, Tuning};
 
 use crate::outcome::{End, Outcome};
-use direction::{Direction, Progress};
+use direction::{Direction, Guarded, Progress};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
@@ -50,20 +50,20 @@ impl Relay {
         Self {
             client,
             master,
-            up: Direction::with_pending(early),
-            down: Direction::with_pending(Vec::new()),
+            up: Direction::new(Guarded::Sink, early),
+            down: Direction::new(Guarded::Source, Vec::new()),
             first_end: None,
         }
     }
 
-    /// Moves what can be moved now. The gate is asked each time before bytes go to the master.
+    /// Moves what can be moved now. The gate is asked each time before bytes go to the master and after bytes came from it.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
         resources: &mut Resources,
         gate: &dyn Gate,
     ) -> Poll<Step> {
-        let up = self.up.poll(cx, &self.client, &self.master, resources, Some(gate));
+        let up = self.up.poll(cx, &self.client, &self.master, resources, gate);
         let up_moved = self.up.take_moved();
         if up_moved > 0 {
             resources.counts.moved_up(up_moved);
@@ -77,7 +77,7 @@ impl Relay {
             };
             return Poll::Ready(Step::Finished(self.failed(end, fault)));
         }
-        let down = self.down.poll(cx, &self.master, &self.client, resources, None);
+        let down = self.down.poll(cx, &self.master, &self.client, resources, gate);
         let down_moved = self.down.take_moved();
         if down_moved > 0 {
             resources.counts.moved_down(down_moved);
@@ -94,7 +94,8 @@ impl Relay {
             (_, Progress::Failed(fault)) => {
                 let end = match fault {
                     Fault::Sink(_) => End::Client,
-                    Fault::Source(_) | Fault::GateClosed => End::Server,
+                    Fault::Source(_) => End::Server,
+                    Fault::GateClosed => End::Fence,
                 };
                 Poll::Ready(Step::Finished(self.failed(end, fault)))
             }
@@ -116,9 +117,10 @@ impl Relay {
     }
 
     /// Lets go of the master's socket, with what the master has already sent moved to the client as far as it takes it at once.
-    pub fn part(mut self, resources: &mut Resources) -> (Rc<TcpStream>, Farewell) {
+    /// A master that may not be `heard` any more is not read: only what was read before goes to the client.
+    pub fn part(mut self, resources: &mut Resources, heard: bool) -> (Rc<TcpStream>, Farewell) {
         self.up.release(resources);
-        self.down.rescue(&self.master, &self.client, resources);
+        self.down.rescue(&self.master, &self.client, resources, heard);
         resources.counts.moved_down(self.down.take_moved());
         (self.master, Farewell { client: self.client, down: self.down })
     }

@@ -138,6 +138,6 @@ async fn relay_until_end(
         _ => outcome,
     };
     member.hide();
-    Box::pin(part::part(thread, member, relay, &outcome)).await;
+    Box::pin(part::part(thread, member, relay, target, &outcome)).await;
     outcome
 }

@@ -22,10 +22,19 @@ const HOARDED: usize = 256 * 1024;
 /// What is moved to a quick client at that moment. The master may still be sending.
 const RESCUED: u64 = 8 * 1024 * 1024;
 
-/// Says whether bytes may go to the sink now.
+/// Says whether bytes may be exchanged with the master now.
 pub trait Gate {
-    /// Asked each time before bytes are given.
+    /// Asked each time before bytes are given to the master, and after bytes were taken from it.
     fn is_open(&self) -> bool;
+}
+
+/// Which end of a direction is the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guarded {
+    /// Nothing is taken from behind a closed gate.
+    Source,
+    /// Nothing is given through a closed gate.
+    Sink,
 }
 
 /// What broke a direction.
@@ -71,6 +80,7 @@ struct Bulk {
 #[derive(Debug)]
 pub(super) struct Direction {
     state: State,
+    guarded: Guarded,
     memory: Memory,
     /// Held only while it holds bytes, and within one poll.
     pipe: Option<Pipe>,
@@ -82,9 +92,10 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) fn with_pending(rest: Vec<u8>) -> Self {
+    pub(super) fn new(guarded: Guarded, rest: Vec<u8>) -> Self {
         Self {
             state: State::Running,
+            guarded,
             memory: Memory::holding(rest),
             pipe: None,
             bulk: None,
@@ -121,7 +132,7 @@ impl Direction {
         source: &TcpStream,
         sink: &TcpStream,
         resources: &mut Resources,
-        gate: Option<&dyn Gate>,
+        gate: &dyn Gate,
     ) -> Progress {
         let progress = match self.poll_move(cx, source, sink, resources, gate) {
             Poll::Pending => Progress::Waiting,
@@ -138,14 +149,14 @@ impl Direction {
         source: &TcpStream,
         sink: &TcpStream,
         resources: &mut Resources,
-        gate: Option<&dyn Gate>,
+        gate: &dyn Gate,
     ) -> Poll<Result<Progress, Fault>> {
         let turn_ends = self.moved + resources.tuning.turn;
         loop {
             match self.state {
                 State::Running => {
                     while self.pending() > 0 {
-                        if gate.is_some_and(|gate| !gate.is_open()) {
+                        if self.guarded == Guarded::Sink && !gate.is_open() {
                             return Poll::Ready(Err(Fault::GateClosed));
                         }
                         ready!(self.poll_give(cx, sink, resources)).map_err(Fault::Sink)?;
@@ -157,6 +168,12 @@ impl Direction {
                         ready!(self.poll_take(cx, source, resources)).map_err(Fault::Source)?;
                     if taken == 0 {
                         self.state = State::ShuttingDown;
+                    } else if self.guarded == Guarded::Source && !gate.is_open() {
+                        // What came while the gate was open may still be given; this may have come after. Nothing was pending
+                        // before it.
+                        self.memory.forget();
+                        self.release(resources);
+                        return Poll::Ready(Err(Fault::GateClosed));
                     }
                 }
                 State::ShuttingDown => {
@@ -289,17 +306,18 @@ impl Direction {
         }
     }
 
-    /// Takes what the source has and gives it to the sink, without waiting. What the sink does not take at once stays pending,
-    /// up to a limit.
+    /// Takes what the source has, if it may still be `heard`, and gives it to the sink, without waiting. What the sink does not
+    /// take at once stays pending, up to a limit.
     pub(super) fn rescue(
         &mut self,
         source: &TcpStream,
         sink: &TcpStream,
         resources: &mut Resources,
+        heard: bool,
     ) {
         let mut context = Context::from_waker(std::task::Waker::noop());
         let most = self.moved + RESCUED;
-        let mut source_is_dry = self.state != State::Running;
+        let mut source_is_dry = self.state != State::Running || !heard;
         self.state = State::Done;
         loop {
             while self.pending() > 0 {

@@ -39,6 +39,11 @@ impl Memory {
         Ok(bytes)
     }
 
+    /// Drops what has been taken and not given. Not for what was set aside.
+    pub fn forget(&mut self) {
+        self.staged = 0;
+    }
+
     fn set_aside(&mut self, resources: &Resources, from: usize) {
         self.rest.extend_from_slice(&resources.scratch[from..self.staged]);
         self.staged = 0;

@@ -5,6 +5,7 @@ use crate::outcome::{End, Outcome};
 use crate::registry::Membership;
 use crate::relay::Relay;
 use crate::socket;
+use crate::target::Target;
 use crate::worker::Thread;
 use std::future::poll_fn;
 use std::net::Shutdown;
@@ -20,7 +21,13 @@ pub const LONGEST_PARTING: Duration = Duration::from_secs(6);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Closes both sockets as `outcome` demands.
-pub(super) async fn part(thread: &Thread, member: &Membership, relay: Relay, outcome: &Outcome) {
+pub(super) async fn part(
+    thread: &Thread,
+    member: &Membership,
+    relay: Relay,
+    target: &Target,
+    outcome: &Outcome,
+) {
     match (outcome.end, &outcome.error) {
         (End::Client | End::Server, None) => {
             relay.close(&mut thread.resources.borrow_mut());
@@ -30,7 +37,9 @@ pub(super) async fn part(thread: &Thread, member: &Membership, relay: Relay, out
             relay.close(&mut thread.resources.borrow_mut());
         }
         (end, _) => {
-            let (master, mut farewell) = relay.part(&mut thread.resources.borrow_mut());
+            // What a master says after the deadline may come from one that is no longer the master.
+            let heard = !target.fence.is_over();
+            let (master, mut farewell) = relay.part(&mut thread.resources.borrow_mut(), heard);
             socket::reset_on_close(&master);
             drop(master);
             member.detach();

@@ -6,6 +6,7 @@ use crate::proxy::{
 use std::time::Duration;
 use stolon_proxy::fence::boottime;
 use stolon_proxy::outcome::End;
+use stolon_proxy::relay::{RelayMode, Tuning};
 use stolon_proxy::settings::Settings;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -145,5 +146,22 @@ async fn a_thousand_sessions_end_together() {
     for (mut client, mut server) in sessions {
         expect_reset(&mut server).await;
         expect_end(&mut client).await;
+    }
+}
+
+/// An acknowledgement that comes after the deadline may be of a master that has lost its place meanwhile.
+#[tokio::test]
+async fn after_the_deadline_not_one_byte_reaches_the_client() {
+    for mode in [RelayMode::Copy, RelayMode::Splice] {
+        let settings = Settings { tuning: Tuning { mode, ..Tuning::default() }, ..raw() };
+        let (proxy, _master, mut client, mut server) = session(settings).await;
+        send(&mut server, b"before").await;
+        expect_bytes(&mut client, b"before").await;
+        proxy.routing.load().target().expect("a target").fence.extend(boottime());
+        send(&mut server, b"after").await;
+        expect_reset(&mut server).await;
+        expect_end(&mut client).await;
+        eventually("the count", || proxy.workers.totals().closed_by(End::Fence) == 1).await;
+        assert_eq!(proxy.workers.totals().bytes_down, 6);
     }
 }
