@@ -58,6 +58,16 @@ bench-failover: ## Measure dropped sessions, outages and idle cost on real proce
 	cargo build --locked --release $(BINARIES) -p stolon-bench
 	STOLON_BIN_DIR=$(CURDIR)/target/release target/release/failover
 
+.PHONY: syscalls
+syscalls: ## Show the proxy's system calls for a request and its answer (strace)
+	@scripts/deps test
+	cargo test --locked --release -p stolon-proxy --test cost strace -- --nocapture
+
+.PHONY: callgrind
+callgrind: ## Show the proxy's instructions and allocations for a message of 100 bytes (valgrind)
+	@scripts/deps test
+	cargo test --locked --release -p stolon-proxy --test cost callgrind -- --nocapture
+
 .PHONY: sim
 sim: ## Run the seeded simulation: SIM_RUNS=n seeds, or SIM_SEED=n to replay one
 	cargo test --locked --release -p stolon-sim -- --nocapture
