@@ -127,6 +127,30 @@ mod tests {
         assert_eq!((pool.lent(), pool.kept()), (0, 0));
     }
 
+    /// Root may have as many and as large ones as it likes, so a thread gives that up.
+    #[test]
+    fn an_ordinary_user_gets_useful_pipes_or_none() {
+        let thread = std::thread::spawn(|| {
+            if rustix::process::getuid().is_root() {
+                let ordinary = rustix::process::Uid::from_raw(54_321);
+                rustix::thread::set_thread_uid(ordinary).expect("root may");
+            }
+            let mut pool = PipePool::new(300);
+            let pipes: Vec<Pipe> = std::iter::from_fn(|| pool.take()).collect();
+            let capacities: Vec<usize> = pipes
+                .iter()
+                .map(|pipe| rustix::pipe::fcntl_getpipe_size(&pipe.writer).expect("its size"))
+                .collect();
+            assert!(capacities.len() < 300, "there is no limit here");
+            assert!(
+                capacities.iter().all(|capacity| *capacity >= LEAST_CAPACITY),
+                "{capacities:?}"
+            );
+            assert_eq!(capacities.first(), Some(&CAPACITY));
+        });
+        thread.join().expect("its assertions hold");
+    }
+
     #[test]
     fn pipes_are_closed_on_exec_and_never_wait() {
         let mut pool = PipePool::new(1);

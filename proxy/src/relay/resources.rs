@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 /// One buffer for all sessions of a thread: large enough that a bulk read through memory costs as few system calls as a splice.
 const SCRATCH: usize = 1024 * 1024;
-/// Pipes per thread. With four threads the total stays near what an ordinary user may have at full size (64 MiB).
-const PIPES: usize = 32;
 
 /// When the relay changes its way of working.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +20,8 @@ pub struct Tuning {
     pub low_water: i32,
     /// How long less than the low-water mark waits, in bulk.
     pub linger: std::time::Duration,
+    /// How many pipes a thread may have.
+    pub pipes: usize,
     /// How much one direction moves before other sessions of its thread get their turn.
     pub turn: u64,
 }
@@ -33,6 +33,8 @@ impl Default for Tuning {
             bulk_after: 4 * 1024 * 1024,
             low_water: 256 * 1024,
             linger: std::time::Duration::from_millis(1),
+            // With four threads the total stays near what an ordinary user may have at full size (64 MiB).
+            pipes: 32,
             turn: 1024 * 1024,
         }
     }
@@ -56,7 +58,7 @@ impl Resources {
     pub fn new(tuning: Tuning, counts: Arc<Counters>) -> Self {
         Self {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
-            pipes: PipePool::new(PIPES),
+            pipes: PipePool::new(tuning.pipes),
             counts,
             tuning,
         }

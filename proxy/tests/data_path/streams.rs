@@ -101,6 +101,86 @@ async fn long_streams_both_ways_with_many_changes_of_mode() {
     assert!(totals.bytes_piped > 0 && totals.bytes_copied > 0, "{totals:?}");
 }
 
+/// Reads like [`drink`], and now and then nothing for some milliseconds, so that the proxy is left with what it has taken.
+async fn sip(source: &mut OwnedReadHalf, length: usize, seed: u64) -> u64 {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut buffer = vec![0; 2 << 20];
+    let mut hash = DefaultHasher::new();
+    let mut left = length;
+    while left > 0 {
+        if rng.u8(..) < 40 {
+            tokio::time::sleep(Duration::from_millis(rng.u64(1..10))).await;
+        }
+        let most = rng.usize(1..=buffer.len()).min(left);
+        let got = source.read(&mut buffer[..most]).await.expect("bytes come");
+        assert!(got > 0, "the stream ended {left} bytes early");
+        hash.write(&buffer[..got]);
+        left -= got;
+    }
+    hash.finish()
+}
+
+/// A word from the other side, now and then, ends bulk wherever the stream is: in the socket, in the pipe, set aside.
+async fn interject(sink: &mut OwnedWriteHalf, source: &mut OwnedReadHalf, words: u8, seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for word in 0..words {
+        tokio::time::sleep(Duration::from_millis(rng.u64(0..5))).await;
+        sink.write_all(&[word]).await.expect("the proxy takes a word");
+        assert_eq!(source.read_u8().await.expect("it comes"), word);
+    }
+}
+
+/// One long stream each time, in either direction, to a slow reader, with many changes of mode, with pipes enough, few, and
+/// none.
+#[tokio::test]
+async fn long_streams_to_slow_readers_across_changes_of_mode() {
+    const WORDS: u8 = 100;
+    for (round, (mode, pipes)) in [
+        (RelayMode::Auto, 32),
+        (RelayMode::Auto, 1),
+        (RelayMode::Auto, 0),
+        (RelayMode::Splice, 1),
+        (RelayMode::Splice, 0),
+        (RelayMode::Copy, 32),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut settings = relaying(mode, 256 << 10);
+        settings.tuning.pipes = pipes;
+        let (proxy, _master, client, server) = session(settings).await;
+        let (client, server) = (client.into_split(), server.into_split());
+        let (from, to) = if round % 2 == 0 { (server, client) } else { (client, server) };
+        let ((mut back_in, mut out), (mut into, mut back_out)) = (from, to);
+        let seed = 10 * round as u64;
+        let (sent, came, ()) = within("the stream", async {
+            tokio::join!(
+                pour(&mut out, LONG, seed),
+                sip(&mut into, LONG, seed + 1),
+                interject(&mut back_out, &mut back_in, WORDS, seed + 2),
+            )
+        })
+        .await;
+        assert_eq!(sent, came, "{mode} with {pipes} pipes");
+        let all = LONG as u64 + u64::from(WORDS);
+        eventually("the counts", || {
+            let totals = proxy.workers.totals();
+            totals.bytes_up + totals.bytes_down == all
+        })
+        .await;
+        let totals = proxy.workers.totals();
+        let wanted = mode != RelayMode::Copy;
+        assert_eq!(totals.bytes_piped > 0, wanted && pipes > 0, "{totals:?}");
+        if pipes != 1 {
+            // With one, the other direction may find it full.
+            assert_eq!(totals.pipe_misses > 0, wanted && pipes == 0, "{totals:?}");
+        }
+        if mode == RelayMode::Auto {
+            assert!(totals.bytes_copied > 1 << 20, "{totals:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn bulk_by_copy_coalesces_without_pipes() {
     let proxy = both_ways(relaying(RelayMode::Copy, 64 << 10), LONG / 4, 5).await;
@@ -168,8 +248,14 @@ async fn data_and_end_in_one_event() {
 
 #[tokio::test]
 async fn a_slow_reader_costs_bounded_memory() {
+    for mode in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy] {
+        a_reader_that_stops_costs_bounded_memory(mode).await;
+    }
+}
+
+async fn a_reader_that_stops_costs_bounded_memory(mode: RelayMode) {
     // A client that does not read is alive all the same.
-    let impatient = Settings { peer_timeout: Some(LITTLE), ..relaying(RelayMode::Auto, 1 << 20) };
+    let impatient = Settings { peer_timeout: Some(LITTLE), ..relaying(mode, 1 << 20) };
     let (proxy, _master, mut client, mut server) = session(impatient).await;
     let chunk = vec![3; 64 << 10];
     let mut written = 0_usize;
@@ -187,7 +273,7 @@ async fn a_slow_reader_costs_bounded_memory() {
     };
     let in_sockets = largest("rmem") + largest("wmem");
     let set_aside = (written - taken).saturating_sub(in_sockets);
-    assert!(set_aside <= 1 << 20, "{written} written, {taken} given on");
+    assert!(set_aside <= 1 << 20, "{mode}: {written} written, {taken} given on");
     let mut received = 0;
     let mut buffer = vec![0; 1 << 20];
     while received < written {
