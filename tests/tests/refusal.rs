@@ -82,6 +82,25 @@ async fn an_unreachable_etcd_fails_the_command_line() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_on_a_taken_port_is_refused() -> Result<()> {
+    scenario("taken_port", async |_| {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = taken.local_addr()?;
+        let etcd = ports::closed()?;
+        let mut command = Command::new(binaries::path("stolon-proxy")?);
+        command
+            .args(store_flags(&format!("http://{}", etcd.address())))
+            .args(["--port", &address.port().to_string()]);
+        let text = format!(
+            "cannot listen on {address}: another process (another stolon-proxy?) listens there; \
+             stop it or choose another --port"
+        );
+        is_fatal(&ctl::run(&mut command, "")?, &text)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_finds_no_etcd_waits_for_it() -> Result<()> {
     scenario("no_etcd_daemon", async |cluster| {
         cluster.serve(FAST, 1).await?;
