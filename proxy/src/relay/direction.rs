@@ -3,7 +3,7 @@
 //! Small messages go through memory, one `recv` and one `send` each. A direction that has moved a lot while the other stood
 //! still is in *bulk*: the low-water mark of its source is raised, so that one wake-up stands for many segments, and a timer
 //! fetches what stays below the mark. Bulk ends with a byte from the other side, the end of the stream, or a timer that finds
-//! nothing.
+//! nothing; after the latter it begins again sooner.
 
 use super::{Conduit, Memory, Pipe, RelayMode, Resources, Taken};
 use crate::socket;
@@ -270,7 +270,9 @@ impl Direction {
             Ok(taken) => Poll::Ready(Ok(taken.bytes)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.leave_bulk(source);
-                self.one_way = 0;
+                // The source pauses; the other side has still said nothing. It need not prove again that it is bulk.
+                let tuning = &resources.tuning;
+                self.one_way = tuning.bulk_after.saturating_sub(tuning.bulk_again);
                 // Something may have come in between; with the mark at one byte its readiness is reported.
                 poll_fill(&mut self.memory, cx, source, resources)
             }
