@@ -68,6 +68,13 @@ callgrind: ## Show the proxy's instructions and allocations for a message of 100
 	@scripts/deps test
 	cargo test --locked --release -p stolon-proxy --test cost callgrind -- --nocapture
 
+.PHONY: bench-relay
+bench-relay: ## Measure the relay alone: answers by the threshold of bulk, small sessions beside a bulk stream
+	@scripts/deps build
+	cargo build --locked --release -p stolon-proxy --example relay
+	target/release/examples/relay answers
+	target/release/examples/relay fairness
+
 .PHONY: sim
 sim: ## Run the seeded simulation: SIM_RUNS=n seeds, or SIM_SEED=n to replay one
 	cargo test --locked --release -p stolon-sim -- --nocapture
