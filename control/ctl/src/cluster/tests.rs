@@ -24,9 +24,21 @@ fn cluster(memory: &MemoryStore) -> ClusterStore {
 
 /// Somebody else writes the cluster data once more, on a thread of their own.
 fn interfere(memory: &MemoryStore) {
+    rewrite(memory, |_| {});
+}
+
+/// Somebody else makes a db the master's.
+fn elect(memory: &MemoryStore) {
+    rewrite(memory, |data| {
+        data.cluster.as_mut().unwrap().status.master = "db0".into();
+    });
+}
+
+fn rewrite(memory: &MemoryStore, change: impl FnOnce(&mut ClusterData) + Send + 'static) {
     let other = cluster(memory);
     let write = async move {
-        let data = other.cluster_data().await.unwrap().value.unwrap();
+        let mut data = other.cluster_data().await.unwrap().value.unwrap();
+        change(&mut data);
         other.put_cluster_data(&data).await.unwrap();
     };
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -51,28 +63,47 @@ async fn change_against(times: usize) -> (anyhow::Result<()>, usize, Option<u16>
 }
 
 #[tokio::test]
-async fn a_change_is_tried_three_times() {
-    for times in 0..=2 {
+async fn a_change_is_tried_ten_times() {
+    for times in [0, 1, 2, 9] {
         let (changed, attempts, stored) = change_against(times).await;
         changed.unwrap();
         assert_eq!((attempts, stored), (times + 1, Some(7)));
     }
-    let (changed, attempts, stored) = change_against(3).await;
+    let (changed, attempts, stored) = change_against(10).await;
     let error = changed.unwrap_err().to_string();
-    assert_eq!(error, "failed to update cluster data after 3 retries");
-    assert_eq!((attempts, stored), (3, None));
+    assert_eq!(error, "failed to update cluster data after 10 retries");
+    assert_eq!((attempts, stored), (10, None));
 }
 
 #[tokio::test]
-async fn a_single_write_is_not_tried_again() {
+async fn a_change_of_keepers_is_tried_ten_times_with_all_checks() {
     let memory = initialized().await;
     let store = cluster(&memory);
-    let checked = read(&store).await.unwrap();
-    interfere(&memory);
+    let mut attempts = 0;
+    let failed = change_keepers(&store, |data| {
+        attempts += 1;
+        data.keepers.clear();
+        interfere(&memory);
+        Ok(())
+    })
+    .await;
     assert_eq!(
-        checked.write(&store).await.unwrap_err().to_string(),
+        failed.unwrap_err().to_string(),
         "cannot update cluster data: Unable to complete atomic operation, key modified"
     );
+    assert_eq!(attempts, 10);
+
+    // The others took away what the change needs.
+    let other = memory.clone();
+    let failed = change_keepers(&store, |data| {
+        if data.cluster.as_ref().is_some_and(|cluster| cluster.status.master.is_empty()) {
+            elect(&other);
+            return Ok(());
+        }
+        anyhow::bail!("it is the master's")
+    })
+    .await;
+    assert_eq!(failed.unwrap_err().to_string(), "it is the master's");
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use crate::arguments::KeeperArguments;
 use crate::cluster;
-use crate::failure::While as _;
 use anyhow::bail;
 use stolon_flags::CommonFlags;
 use stolon_model::uid::KeeperUid;
@@ -11,11 +10,12 @@ use stolon_model::uid::KeeperUid;
 pub async fn run(common: &CommonFlags, arguments: &KeeperArguments) -> anyhow::Result<()> {
     let uid = one_keeper(arguments)?;
     let store = cluster::open(common).await?;
-    let mut checked = cluster::read(&store).await.or_fail("cannot get cluster data")?;
-    checked.spec()?;
-    let Some(keeper) = checked.data.keepers.get_mut(&uid) else { bail!("keeper doesn't exist") };
-    keeper.status.force_fail = true;
-    checked.write(&store).await
+    cluster::change_keepers(&store, |data| {
+        let Some(keeper) = data.keepers.get_mut(&uid) else { bail!("keeper doesn't exist") };
+        keeper.status.force_fail = true;
+        Ok(())
+    })
+    .await
 }
 
 /// The one keeper that was named.

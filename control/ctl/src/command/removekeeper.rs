@@ -3,7 +3,6 @@
 use super::failkeeper::one_keeper;
 use crate::arguments::KeeperArguments;
 use crate::cluster;
-use crate::failure::While as _;
 use anyhow::bail;
 use stolon_flags::CommonFlags;
 use stolon_model::cluster::ClusterData;
@@ -13,21 +12,22 @@ use stolon_model::uid::{DbUid, KeeperUid};
 pub async fn run(common: &CommonFlags, arguments: &KeeperArguments) -> anyhow::Result<()> {
     let uid = one_keeper(arguments)?;
     let store = cluster::open(common).await?;
-    let mut checked = cluster::read(&store).await.or_fail("cannot get cluster data")?;
-    checked.spec()?;
-    if !checked.data.keepers.contains_key(&uid) {
-        bail!("keeper doesn't exist");
-    }
-    let dbs = dbs_of(&checked.data, &uid);
-    let master = checked.data.cluster.as_ref().map(|cluster| &cluster.status.master);
-    if dbs.iter().any(|db| Some(db) == master) {
-        bail!("keeper assigned db is the current cluster master db.");
-    }
-    checked.data.keepers.remove(&uid);
-    for db in dbs {
-        checked.data.dbs.remove(&db);
-    }
-    checked.write(&store).await
+    cluster::change_keepers(&store, |data| {
+        if !data.keepers.contains_key(&uid) {
+            bail!("keeper doesn't exist");
+        }
+        let dbs = dbs_of(data, &uid);
+        let master = data.cluster.as_ref().map(|cluster| &cluster.status.master);
+        if dbs.iter().any(|db| Some(db) == master) {
+            bail!("keeper assigned db is the current cluster master db.");
+        }
+        data.keepers.remove(&uid);
+        for db in dbs {
+            data.dbs.remove(&db);
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn dbs_of(data: &ClusterData, keeper: &KeeperUid) -> Vec<DbUid> {
