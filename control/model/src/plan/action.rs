@@ -269,6 +269,7 @@ impl Action {
             Self::Start(start) if start.purpose == Purpose::Restart => {
                 "failed to restart postgres instance"
             }
+            Self::Start(start) if start.target == Target::Temporary => "failed to start instance",
             Self::Start(_) => "failed to start postgres",
             Self::WaitReady { .. } => "timeout waiting for instance to be ready",
             Self::WaitRecovery { .. } => "error waiting for the recovery to be completed",

@@ -206,6 +206,12 @@ impl Case<'_> {
     /// What is left once the instance runs in its role with its configuration: slots, a restart that is due, and, last of
     /// all, the generation.
     fn finish(&self, reading: Option<&Reading>, access: Access) -> Plan {
+        self.remainder(reading, access)
+            .say(Message::info("postgres parameters not changed"))
+            .say(Message::info("postgres hba entries not changed"))
+    }
+
+    fn remainder(&self, reading: Option<&Reading>, access: Access) -> Plan {
         if let Some(reading) = reading {
             let actions = self.slot_changes(reading);
             if !actions.is_empty() {
