@@ -3,6 +3,7 @@
 //!
 //! Two tasks, because an instance that does not answer must not keep the keeper from being seen alive.
 
+pub mod claim;
 pub mod collect;
 pub mod publish;
 

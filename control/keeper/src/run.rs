@@ -22,7 +22,7 @@ use stolon_model::cluster::Role;
 use stolon_model::plan::KeeperOptions;
 use stolon_model::spec::PgParameters;
 use stolon_model::uid::{KeeperUid, uuid_v4};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -78,6 +78,7 @@ pub async fn run(
     // The cluster hears of the instance until it has stopped.
     let end_of_reports = CancellationToken::new();
     let state = watch::Sender::new(None);
+    let (refused, refusal) = oneshot::channel();
     let reporter = Reporter {
         instance: instance.clone(),
         store: store.clone(),
@@ -89,6 +90,7 @@ pub async fn run(
         state: state.subscribe(),
         metrics: metrics.clone(),
         rng,
+        refused: Some(refused),
     };
     let collector = Collector {
         instance: instance.clone(),
@@ -102,6 +104,7 @@ pub async fn run(
     context.tasks.spawn(collector.run(end_of_reports.clone()));
     let reporter = context.tasks.spawn(reporter.run(end_of_reports.clone()));
 
+    let stop = context.shutdown.child_token();
     let keeper = Keeper::new(Parts {
         instance: instance.clone(),
         wake: store.wake_on_cluster_data(context.shutdown.clone()),
@@ -110,10 +113,17 @@ pub async fn run(
         acted,
         metrics: metrics.clone(),
         readiness: context.readiness.clone(),
-        shutdown: context.shutdown.clone(),
+        shutdown: stop.clone(),
     });
     context.ready();
-    let result = Box::pin(keeper.run()).await;
+    let mut keeper = Box::pin(keeper.run());
+    let result = tokio::select! {
+        result = &mut keeper => result.map_err(anyhow::Error::from),
+        Ok(in_use) = refusal => {
+            stop.cancel();
+            keeper.await.map_err(anyhow::Error::from).and(Err(in_use.into()))
+        }
+    };
     metrics.shutting_down();
     info!("stopping database");
     let stopped = instance.postmaster.stop_for_sure().await;

@@ -3,8 +3,11 @@
 use crate::error::{ReadError, StoreError};
 use crate::infos::Infos;
 use crate::path::{ClusterPath, InfoKey};
-use crate::store::{Expected, LeaderKey, LeaderSwap, Listing, Revision, Store, Swap, WatchTarget};
+use crate::store::{
+    Entry, Expected, LeaderKey, LeaderSwap, LeaseId, Listing, Revision, Store, Swap, WatchTarget,
+};
 use crate::wake::WakeStream;
+use serde::Serialize;
 use std::sync::Arc;
 use stolon_model::cluster::ClusterData;
 use stolon_model::info::{KeeperInfo, ProxyInfo, SentinelInfo};
@@ -133,6 +136,23 @@ impl ClusterStore {
     /// The candidates' keys.
     pub(crate) async fn candidates(&self) -> Result<Listing, StoreError> {
         self.store.list(&self.path.candidates()).await
+    }
+
+    /// Reads an info, unread.
+    pub async fn info(&self, key: &InfoKey) -> Result<Option<Entry>, StoreError> {
+        self.store.get(&self.path.info(key)).await
+    }
+
+    /// Writes an info under `lease` if it still is as it was read.
+    pub async fn swap_info<T: Serialize + Sync>(
+        &self,
+        key: &InfoKey,
+        expected: Expected,
+        info: &T,
+        lease: LeaseId,
+    ) -> Result<Swap, StoreError> {
+        let key = self.path.info(key);
+        self.store.compare_and_swap(&key, expected, json::encode(info), Some(lease)).await
     }
 
     /// The key of an info.

@@ -183,6 +183,17 @@ impl Store for EtcdStore {
         if answer.value { Ok(()) } else { Err(StoreError::LeaseGone(lease)) }
     }
 
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
+        let answer = self
+            .members
+            .request(format!("look at the lease {lease}"), move |client: Client| async move {
+                client.lease_client().time_to_live(lease.0, None).await
+            })
+            .await?;
+        // etcd says -1 of a lease that it does not know.
+        Ok(u64::try_from(answer.value.ttl()).ok().map(Duration::from_secs))
+    }
+
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
         let answer = self
             .members

@@ -193,6 +193,15 @@ impl Store for MemoryStore {
             .await
     }
 
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError> {
+        let now = self.shared.clock.now();
+        self.request(
+            || format!("look at the lease {lease}"),
+            |data| Ok(data.time_to_live(lease, now)),
+        )
+        .await
+    }
+
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
         self.request(
             || format!("revoke the lease {lease}"),

@@ -17,7 +17,7 @@ use tracing::{debug, info};
 pub const SHORTEST_INFO_TTL: Duration = Duration::from_secs(20);
 
 /// How often the lease is renewed at least: a lost one is seen, and the key put again, within two seconds.
-const LONGEST_INTERVAL: Duration = Duration::from_millis(1500);
+pub const LONGEST_INTERVAL: Duration = Duration::from_millis(1500);
 
 /// How long the last words may take.
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(2);

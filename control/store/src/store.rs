@@ -198,6 +198,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Renews a lease for its whole time to live, or says [`StoreError::LeaseGone`].
     async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError>;
 
+    /// How long a lease lasts if nobody renews it, in whole seconds; `None` if it is gone.
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Option<Duration>, StoreError>;
+
     /// Ends a lease and deletes the keys bound to it. A lease that is gone already is no error.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
 

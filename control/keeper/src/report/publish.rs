@@ -1,6 +1,7 @@
 //! Publishes the keeper's info.
 
 use super::Wanted;
+use super::claim::{Claim, UidInUse};
 use crate::instance::Instance;
 use crate::metrics::Metrics;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use stolon_model::info::{KeeperInfo, PostgresState};
 use stolon_model::lsn::Lsn;
 use stolon_model::uid::{BootUuid, InfoUid, KeeperUid, short_uid};
-use stolon_store::{ClusterStore, InfoKey, Publisher};
-use tokio::sync::watch;
+use stolon_store::{ClusterStore, InfoKey, Publisher, StoreError};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -42,6 +43,8 @@ pub struct Reporter {
     pub metrics: Metrics,
     /// For the uids of infos.
     pub rng: fastrand::Rng,
+    /// Told when another process lives under our uid; nothing is published then.
+    pub refused: Option<oneshot::Sender<UidInUse>>,
 }
 
 impl Reporter {
@@ -63,7 +66,12 @@ impl Reporter {
                     Some(current) if current.0 == ttl => publisher.insert(current),
                     _ => publisher.insert((ttl, self.publisher(ttl))),
                 };
-                match publisher.publish(&info).await {
+                let outcome = match self.claim(&info, sleep_interval).await {
+                    Ok(true) => publisher.publish(&info).await,
+                    Ok(false) => break,
+                    Err(error) => Err(error),
+                };
+                match outcome {
                     Ok(_) => {
                         self.metrics.publications.increment(1);
                         // Measured from the start of this publication: the sentinel gives us exactly one interval.
@@ -113,6 +121,27 @@ impl Reporter {
 
     fn publisher(&self, ttl: Duration) -> Publisher {
         Publisher::new(self.store.clone(), &InfoKey::Keeper(self.uid.clone()), ttl)
+    }
+
+    /// Claims the uid before the first publication. False means that it is another's.
+    async fn claim(
+        &mut self,
+        info: &KeeperInfo,
+        sleep_interval: Duration,
+    ) -> Result<bool, StoreError> {
+        if self.refused.is_none() {
+            return Ok(true);
+        }
+        let db = self.instance.states.db().uid;
+        let claim = Claim { store: &self.store, db, sleep_interval }.take(info).await?;
+        match (claim, self.refused.take()) {
+            (Err(in_use), Some(refused)) => {
+                // When nobody listens any more the keeper is ending.
+                let _ = refused.send(in_use);
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
     }
 
     async fn info(&mut self) -> KeeperInfo {

@@ -37,6 +37,34 @@ async fn a_second_keeper_on_a_data_dir_and_one_of_another_uid_are_refused() {
     assert!(text.contains("keeper uid \"K-2\" not valid."), "{text}");
 }
 
+#[tokio::test]
+async fn a_second_keeper_of_one_uid_is_refused_within_two_seconds() {
+    let cluster = TestCluster::new(r#"{"initMode":"new"}"#).await;
+    let mut first = cluster.start_keeper("k1").await;
+    let mut second = cluster.home.command("k1", free_port(), &cluster.etcd.endpoint);
+    second.arg(format!("--data-dir={}", cluster.home.data("other").display()));
+    let begun = std::time::Instant::now();
+    let text = fatal(&cluster.home, second);
+    let took = begun.elapsed();
+    assert!(
+        text.contains("keeper uid \"k1\" is in use by another running keeper (boot UUID "),
+        "{text}"
+    );
+    // The promise is two seconds; the rest is what starting and ending a process takes on a busy machine.
+    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
+    let known = cluster.data().await.keepers[&first.uid].status.boot_uuid.clone();
+    let info = cluster.info(&first, "an info of the first", |_| true).await;
+    assert_eq!(info.boot_uuid, known, "the second one has published");
+
+    // After a clean end of the first the uid is free at once, whatever data the next one has.
+    assert!(first.process.terminate().success());
+    let mut third = cluster.home.command("k1", free_port(), &cluster.etcd.endpoint);
+    third.arg(format!("--data-dir={}", cluster.home.data("other").display()));
+    let mut third = cluster.home.start("third", third);
+    cluster.info(&first, "an info of the third", |info| info.boot_uuid != known).await;
+    assert!(third.terminate().success());
+}
+
 #[test]
 fn unreadable_states_and_directories_are_refused_and_stay() {
     let home = Home::new();

@@ -117,6 +117,11 @@ impl Data {
         Ok(())
     }
 
+    pub fn time_to_live(&self, id: LeaseId, now: Mono) -> Option<Duration> {
+        let lease = self.leases.get(&id)?;
+        Some(Duration::from_secs(lease.ends.since(now).as_secs()))
+    }
+
     pub fn revoke(&mut self, id: LeaseId) {
         if self.leases.remove(&id).is_none() {
             return;

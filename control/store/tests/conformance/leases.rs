@@ -44,6 +44,21 @@ pub async fn a_gone_lease_says_so(world: World) {
     assert_eq!(store.get("k").await.unwrap(), None);
 }
 
+pub async fn a_lease_tells_what_is_left_of_it(world: World) {
+    let store = world.store().await;
+    let lease = store.grant(SHORT_TTL * 3).await.unwrap();
+    let left = async || store.time_to_live(lease.id).await.unwrap();
+    let before = world
+        .until("some of it to pass", async || {
+            left().await.filter(|left| *left + SHORT_TTL <= lease.ttl)
+        })
+        .await;
+    store.keep_alive(lease.id).await.unwrap();
+    assert!(left().await.is_some_and(|left| left > before && left <= lease.ttl));
+    store.revoke(lease.id).await.unwrap();
+    assert_eq!(left().await, None);
+}
+
 pub async fn a_put_without_lease_frees_the_key(world: World) {
     let store = world.store().await;
     let lease = store.grant(SHORT_TTL * 100).await.unwrap();

@@ -48,6 +48,7 @@ scenarios! {
     keys: a_missing_key_is_none, a_put_key_reads_back, swaps_compare_the_revision, of_many_swaps_one_wins,
         a_key_made_again_is_another_one, a_listing_has_the_prefix_only, a_swap_as_leader_needs_the_leader_key;
     leases: keys_end_with_their_lease, a_revoked_lease_takes_its_keys, a_gone_lease_says_so,
+        a_lease_tells_what_is_left_of_it,
         a_put_without_lease_frees_the_key, a_kept_lease_outlives_its_ttl, a_kept_lease_tells_its_end;
     watches: a_watch_tells_of_its_key_alone, a_watch_tells_of_an_expiry, a_prefix_watch_tells_of_all,
         a_burst_is_told_until_its_end, a_wake_stream_wakes_at_once;
