@@ -70,6 +70,7 @@ impl Keeper {
 
     /// Its command line, which a test may change.
     pub fn command(&self) -> Result<Command> {
+        orphans::adopt();
         let Site { postgres, user, store, passwords, .. } = &self.site;
         let mut command = Command::new(self.origin.path("stolon-keeper")?);
         // The environment of whoever runs the tests is not the subject.

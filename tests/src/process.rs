@@ -1,6 +1,5 @@
 //! A child process with its log, killed when it goes out of scope.
 
-use crate::orphans;
 use crate::scratch::Scratch;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,7 +24,6 @@ pub struct Process {
 impl Process {
     /// Starts `command`; its output goes to the log `name`.
     pub fn start(scratch: &Scratch, name: &str, command: &mut Command) -> Result<Self> {
-        orphans::adopt();
         let (log, file) = scratch.log(name)?;
         let log_start = file.metadata()?.len();
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
