@@ -52,8 +52,26 @@ test-replacement: ## Replace the binaries of a running cluster one by one by tho
 	cargo build --locked $(BINARIES)
 	STOLON_BIN_DIR=$(CURDIR)/target/debug cargo test --locked -p stolon-tests --test replacement
 
+.PHONY: bench
+bench: ## Measure the data path beside HAProxy, nginx and PgBouncer (20 minutes); results in bench/results
+	@scripts/deps bench
+	cargo build --locked --release -p stolon-proxy -p stolon-bench
+	target/release/compare --out bench/results
+
+.PHONY: bench-quick
+bench-quick: ## The same in 4 minutes, for a first look; results in bench/results/work
+	@scripts/deps bench
+	cargo build --locked --release -p stolon-proxy -p stolon-bench
+	target/release/compare --scale quick --out bench/results/work
+
+.PHONY: bench-compare
+bench-compare: ## A part of it: make bench-compare ARGS="--only pgbench,idle --peers stolon,haproxy --rounds 2"
+	@scripts/deps bench
+	cargo build --locked --release -p stolon-proxy -p stolon-bench
+	target/release/compare $(ARGS)
+
 .PHONY: bench-failover
-bench-failover: ## Measure dropped sessions, outages and idle cost on real processes
+bench-failover: ## Measure swaps of the target, outages and idle cost on real processes
 	@scripts/deps test
 	cargo build --locked --release $(BINARIES) -p stolon-bench
 	STOLON_BIN_DIR=$(CURDIR)/target/release target/release/failover

@@ -1,0 +1,140 @@
+//! `compare`: the data path beside other proxies, in interleaved rounds.
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use stolon_bench::compare::peer::Kind;
+use stolon_bench::compare::program::{Program, Scale};
+use stolon_bench::compare::rounds::{self, Plan};
+use stolon_bench::compare::table::{Table, markdown};
+use stolon_bench::compare::{plots, results::Results};
+use stolon_bench::files;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Measure the data path of stolon-proxy beside HAProxy, nginx, PgBouncer and no proxy at all, in front of one PostgreSQL on
+/// loopback. STOLON_BIN_DIR says where stolon-proxy is, if not beside this program; STOLON_PEER names a directory with another
+/// stolon-proxy, which becomes a further peer. A peer that is not installed is left out with a sentence.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Only these programs
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Program>,
+    /// Only these peers: direct, stolon, "stolon copy", "stolon splice", haproxy, "haproxy splice", nginx, pgbouncer, stolon-go
+    #[arg(long, value_delimiter = ',', value_parser = kind)]
+    peers: Vec<Kind>,
+    /// How much of everything
+    #[arg(long, value_enum, default_value = "full")]
+    scale: Size,
+    /// Rounds of each case, instead of what the scale says
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seconds of each timed load, instead of what the scale says
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Worker threads of each peer (default: one for each core, at most 4, as stolon-proxy)
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Write latest.json, latest.md and the plots into this directory
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Size {
+    /// Everything, 5 rounds
+    Full,
+    /// What matters most, 3 short rounds
+    Quick,
+    /// One round that only shows that everything runs
+    Smoke,
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let found =
+        Kind::ALL.into_iter().find(|kind| kind.label().replace(' ', "-") == text.replace(' ', "-"));
+    found
+        .ok_or_else(|| format!("no such peer; there are {}", Kind::ALL.map(Kind::label).join(", ")))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = tokio::select! {
+        outcome = run(Args::parse()) => outcome,
+        name = interrupted() => Err(anyhow::anyhow!("ended by {name}; everything that was started is stopped")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(std::io::stderr(), "error: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn interrupted() -> &'static str {
+    let wait = async |kind, name| match signal(kind) {
+        Ok(mut signal) => {
+            signal.recv().await;
+            name
+        }
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        name = wait(SignalKind::interrupt(), "SIGINT") => name,
+        name = wait(SignalKind::terminate(), "SIGTERM") => name,
+        name = wait(SignalKind::hangup(), "SIGHUP") => name,
+    }
+}
+
+async fn run(args: Args) -> Result<()> {
+    let mut scale = match args.scale {
+        Size::Full => Scale::FULL,
+        Size::Quick => Scale::QUICK,
+        Size::Smoke => Scale::SMOKE,
+    };
+    scale.rounds = args.rounds.unwrap_or(scale.rounds).clamp(1, 1000);
+    if let Some(seconds) = args.seconds {
+        scale.span = Duration::try_from_secs_f64(seconds.min(600.0)).context("--seconds")?;
+    }
+    let (sessions, shortage) = files::sessions_for(scale.sessions)?;
+    scale.sessions = sessions;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = |given: Vec<Program>| {
+        if given.is_empty() { Program::value_variants().to_vec() } else { given }
+    };
+    let plan = Plan {
+        programs: all(args.only),
+        kinds: if args.peers.is_empty() { Kind::ALL.to_vec() } else { args.peers },
+        scale,
+        threads: args.threads.unwrap_or(cores.min(4)).clamp(1, 64),
+    };
+    let mut results = rounds::run(&plan).await?;
+    results.missing.extend(shortage);
+    let goals = Table::of_goals(&results);
+    let mut out = std::io::stdout();
+    if !goals.is_empty() {
+        writeln!(out, "\ngoals\n{}", goals.text())?;
+    }
+    writeln!(out, "{}", results.machine.describe())?;
+    for sentence in &results.missing {
+        writeln!(out, "not there: {sentence}")?;
+    }
+    if let Some(directory) = args.out {
+        write(&results, &directory)?;
+        writeln!(out, "written: {}", directory.join("latest.md").display())?;
+    }
+    Ok(())
+}
+
+fn write(results: &Results, directory: &std::path::Path) -> Result<()> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    let drawn = plots::draw(results, directory)?;
+    fs::write(directory.join("latest.json"), serde_json::to_string_pretty(&results.json())?)?;
+    fs::write(directory.join("latest.md"), markdown(results, &drawn))?;
+    Ok(())
+}

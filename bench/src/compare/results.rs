@@ -1,0 +1,220 @@
+//! What all rounds came to.
+
+use super::machine::Machine;
+use super::peer::Kind;
+use super::program::{Better, Case, Program, Reading};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One figure of one peer in one case, round by round.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Of which program.
+    pub program: Program,
+    /// In which case.
+    pub case: Case,
+    /// What.
+    pub metric: &'static str,
+    /// In what.
+    pub unit: &'static str,
+    /// Whether more of it is better.
+    pub better: Better,
+    /// Of whom.
+    pub kind: Kind,
+    /// By round; a round that failed is not there.
+    pub rounds: BTreeMap<usize, f64>,
+}
+
+/// A value between two others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The one in the middle.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of some values; none of no values.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        let upper = *sorted.get(middle)?;
+        let lower = if sorted.len().is_multiple_of(2) { *sorted.get(middle - 1)? } else { upper };
+        Some(Self {
+            median: f64::midpoint(lower, upper),
+            min: *sorted.first()?,
+            max: *sorted.last()?,
+        })
+    }
+}
+
+impl Series {
+    /// Its median, minimum and maximum.
+    pub fn spread(&self) -> Option<Spread> {
+        Spread::of(self.rounds.values().copied())
+    }
+
+    /// The median of the ratios of the rounds: each is taken within a round, as the machine was the same then.
+    pub fn ratio(&self, base: &Self) -> Option<f64> {
+        let ratios =
+            self.rounds.iter().filter_map(|(round, value)| Some(value / base.rounds.get(round)?));
+        Spread::of(ratios).map(|spread| spread.median)
+    }
+}
+
+/// Everything that was measured in one run.
+#[derive(Debug)]
+pub struct Results {
+    /// Where, of what, and when.
+    pub machine: Machine,
+    /// Rounds of each case.
+    pub rounds: usize,
+    /// Worker threads of each peer.
+    pub threads: usize,
+    /// Sentences about what is not there.
+    pub missing: Vec<String>,
+    /// The figures.
+    pub series: Vec<Series>,
+}
+
+impl Results {
+    /// Nothing yet.
+    pub fn new(machine: Machine, rounds: usize, threads: usize) -> Self {
+        Self { machine, rounds, threads, missing: vec![], series: vec![] }
+    }
+
+    /// Takes what one run came to.
+    pub fn take(
+        &mut self,
+        program: Program,
+        case: &Case,
+        kind: Kind,
+        round: usize,
+        readings: Vec<Reading>,
+    ) {
+        for reading in readings {
+            let known = self.series.iter_mut().find(|series| {
+                series.program == program
+                    && series.case.name == case.name
+                    && series.kind == kind
+                    && (series.metric, series.unit) == (reading.metric, reading.unit)
+            });
+            match known {
+                Some(series) => drop(series.rounds.insert(round, reading.value)),
+                None => self.series.push(Series {
+                    program,
+                    case: case.clone(),
+                    metric: reading.metric,
+                    unit: reading.unit,
+                    better: reading.better,
+                    kind,
+                    rounds: BTreeMap::from([(round, reading.value)]),
+                }),
+            }
+        }
+    }
+
+    /// The figures of a case.
+    pub fn of_case<'a>(
+        &'a self,
+        program: Program,
+        case: &'a str,
+    ) -> impl Iterator<Item = &'a Series> {
+        self.series
+            .iter()
+            .filter(move |series| series.program == program && series.case.name == case)
+    }
+
+    /// One figure.
+    pub fn find(
+        &self,
+        program: Program,
+        case: &str,
+        metric: &str,
+        unit: &str,
+        kind: Kind,
+    ) -> Option<&Series> {
+        self.series.iter().find(|series| {
+            series.program == program
+                && series.case.name == case
+                && series.metric == metric
+                && series.unit == unit
+                && series.kind == kind
+        })
+    }
+
+    /// The cases of a program in the order they were run.
+    pub fn cases(&self, program: Program) -> Vec<Case> {
+        let mut cases: Vec<Case> = Vec::new();
+        for series in self.series.iter().filter(|series| series.program == program) {
+            if cases.iter().all(|case| case.name != series.case.name) {
+                cases.push(series.case.clone());
+            }
+        }
+        cases
+    }
+
+    /// `latest.json`.
+    pub fn json(&self) -> Value {
+        let series = self.series.iter().map(|series| {
+            let spread = series.spread();
+            let against = |kind| {
+                let base =
+                    self.find(series.program, &series.case.name, series.metric, series.unit, kind)?;
+                series.ratio(base)
+            };
+            json!({
+                "program": series.program.name(),
+                "case": series.case.name,
+                "size": series.case.size,
+                "metric": series.metric,
+                "unit": series.unit,
+                "better": match series.better { Better::Higher => "higher", Better::Lower => "lower" },
+                "peer": series.kind.label(),
+                "median": spread.map(|spread| spread.median),
+                "min": spread.map(|spread| spread.min),
+                "max": spread.map(|spread| spread.max),
+                "vs_haproxy": against(Kind::HaProxy),
+                "vs_direct": against(Kind::Direct),
+                "rounds": series.rounds.values().collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "machine": self.machine.json(),
+            "rounds": self.rounds,
+            "threads": self.threads,
+            "missing": self.missing,
+            "goals": super::goals::judge(self).iter().map(super::goals::Judgement::json).collect::<Vec<_>>(),
+            "series": series.collect::<Vec<_>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let case = Case::of(8, "clients");
+        let mut results = Results::new(Machine::default(), 3, 1);
+        for (round, (ours, theirs)) in
+            [(10.0, 20.0), (30.0, 60.0), (40.0, 10.0)].into_iter().enumerate()
+        {
+            let reading = |value| vec![Reading::higher("TPS", "1/s", value)];
+            results.take(Program::Pgbench, &case, Kind::Ours, round, reading(ours));
+            results.take(Program::Pgbench, &case, Kind::HaProxy, round, reading(theirs));
+        }
+        let find =
+            |kind| results.find(Program::Pgbench, "8 clients", "TPS", "1/s", kind).expect("taken");
+        assert_eq!(find(Kind::Ours).ratio(find(Kind::HaProxy)), Some(0.5));
+        let spread = Spread { median: 30.0, min: 10.0, max: 40.0 };
+        assert_eq!(find(Kind::Ours).spread(), Some(spread));
+        assert_eq!(Spread::of([1.0, 2.0]).expect("values").median, 1.5);
+        assert_eq!(Spread::of([]), None);
+    }
+}
