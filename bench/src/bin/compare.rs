@@ -111,6 +111,7 @@ async fn run(args: Args) -> Result<()> {
         kinds: if args.peers.is_empty() { Kind::ALL.to_vec() } else { args.peers },
         scale,
         threads: args.threads.unwrap_or(cores.min(4)).clamp(1, 64),
+        proxy: None,
     };
     let mut results = rounds::run(&plan).await?;
     results.missing.extend(shortage);

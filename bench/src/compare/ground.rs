@@ -27,9 +27,9 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Starts the store.
-    pub async fn new(threads: usize) -> Result<Self> {
-        let proxy = our_proxy()?;
+    /// Starts the store. `proxy` is our binary, if it is not where this program looks for it.
+    pub async fn new(threads: usize, proxy: Option<PathBuf>) -> Result<Self> {
+        let proxy = proxy.map_or_else(our_proxy, Ok)?;
         let other = match std::env::var_os("STOLON_PEER") {
             Some(directory) => {
                 let path = Path::new(&directory).join("stolon-proxy");

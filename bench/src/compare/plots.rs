@@ -17,7 +17,10 @@ struct Plot {
     is_log: bool,
 }
 
-const PLOTS: [Plot; 6] = [
+/// How many plots a whole run gives.
+pub const COUNT: usize = 6;
+
+const PLOTS: [Plot; COUNT] = [
     Plot {
         file: "tps-by-clients.svg",
         title: "pgbench -S: transactions per second",

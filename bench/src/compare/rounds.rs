@@ -12,6 +12,7 @@ use crate::failover::drops::eprint_progress;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// The scale of pgbench's tables: a million rows, in memory.
 const PGBENCH_SCALE: u32 = 10;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub scale: Scale,
     /// Worker threads of each peer.
     pub threads: usize,
+    /// Our binary; none: `STOLON_BIN_DIR`, or beside this program.
+    pub proxy: Option<PathBuf>,
 }
 
 struct Peers {
@@ -36,7 +39,7 @@ struct Peers {
 
 /// Runs everything, and prints each case as it is done. A peer that cannot run is left out with a sentence.
 pub async fn run(plan: &Plan) -> Result<Results> {
-    let ground = Ground::new(plan.threads).await?;
+    let ground = Ground::new(plan.threads, plan.proxy.clone()).await?;
     let mut results = Results::new(Machine::look(&ground), plan.scale.rounds, plan.threads);
     let raw = RawServer::start(0)?;
     let database = database(plan, &ground, &mut results).await;
