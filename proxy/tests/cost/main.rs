@@ -5,7 +5,6 @@
 //! none.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a helper that fails here fails its test")]
-#![expect(clippy::print_stdout, reason = "`make callgrind` and `make syscalls` show the figures")]
 
 mod callgrind;
 mod carrier;
