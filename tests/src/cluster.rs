@@ -10,6 +10,7 @@ use crate::postgres::{OsUser, Postgres};
 use crate::proxy::Proxy;
 use crate::scratch::Scratch;
 use crate::sentinel::Sentinel;
+use crate::server::Server;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -106,6 +107,28 @@ impl Cluster {
     pub fn add_keeper(&mut self, uid: &str) -> Result<()> {
         self.keepers.push(Keeper::start(&self.scratch, uid, &self.site)?);
         Ok(())
+    }
+
+    /// Makes a further keeper that does not run yet: [`Cluster::restart_keeper`] starts it.
+    pub fn prepare_keeper(&mut self, uid: &str, flags: &[&str]) -> Result<&mut Keeper> {
+        let mut keeper = Keeper::prepare(&self.scratch, uid, &self.site)?;
+        keeper.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.keepers.push(keeper);
+        self.keeper_mut(uid)
+    }
+
+    /// A new directory that belongs to the user who runs PostgreSQL.
+    pub fn directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.scratch.path(name);
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+        self.site.user.own(&path)?;
+        Ok(path)
+    }
+
+    /// Makes a PostgreSQL that no keeper runs, with its data in `pgdata`, and the roles of the cluster's keepers.
+    pub async fn outsider(&self, pgdata: PathBuf) -> Result<Server> {
+        Server::init(&self.scratch, &self.site, pgdata).await
     }
 
     /// Starts a further proxy.
@@ -294,6 +317,13 @@ impl Drop for Cluster {
             let _ = std::io::stderr().write_all(self.scratch.show_logs().as_bytes());
         }
     }
+}
+
+/// The uid of the db of a keeper.
+pub fn db_of(data: &Value, keeper: &str) -> Result<String> {
+    let dbs = data.get("dbs").and_then(Value::as_object).context("no dbs")?;
+    let mut of_keeper = dbs.iter().filter(|(_, db)| text(db, "/spec/keeperUID") == keeper);
+    Ok(of_keeper.next().with_context(|| format!("no db of {keeper}"))?.0.clone())
 }
 
 /// The text at a place in a JSON value, or the empty string.

@@ -9,6 +9,7 @@ use crate::process::Process;
 use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +40,8 @@ pub struct Keeper {
     pub process: Option<Process>,
     /// Whose binary it is.
     pub origin: Origin,
+    /// Further flags.
+    pub flags: Vec<String>,
     site: Site,
     port: Port,
     data: PathBuf,
@@ -47,19 +50,25 @@ pub struct Keeper {
 impl Keeper {
     /// Makes a keeper with an empty data directory and starts it.
     pub fn start(scratch: &Scratch, uid: &str, site: &Site) -> Result<Self> {
+        let mut keeper = Self::prepare(scratch, uid, site)?;
+        keeper.restart(scratch)?;
+        Ok(keeper)
+    }
+
+    /// Makes a keeper with an empty data directory that does not run yet.
+    pub fn prepare(scratch: &Scratch, uid: &str, site: &Site) -> Result<Self> {
         let data = scratch.path(uid);
         fs::create_dir(&data)?;
         site.user.own(&data)?;
-        let mut keeper = Self {
+        Ok(Self {
             uid: uid.to_owned(),
             process: None,
             origin: site.origin,
+            flags: Vec::new(),
             site: site.clone(),
             port: Port::reserve()?,
             data,
-        };
-        keeper.restart(scratch)?;
-        Ok(keeper)
+        })
     }
 
     /// Starts its process again.
@@ -91,6 +100,7 @@ impl Keeper {
             .args(["--pg-repl-username", "repl"])
             .arg("--pg-repl-passwordfile")
             .arg(&passwords.1);
+        command.args(&self.flags);
         user.run(&mut command);
         Ok(command)
     }
@@ -103,6 +113,18 @@ impl Keeper {
     /// Its `--data-dir`.
     pub fn data_dir(&self) -> &Path {
         &self.data
+    }
+
+    /// Its PGDATA.
+    pub fn pgdata(&self) -> PathBuf {
+        self.data.join("postgres")
+    }
+
+    /// A file of its data directory as JSON.
+    pub fn state(&self, name: &str) -> Result<Value> {
+        let path = self.data.join(name);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(serde_json::from_slice(&text)?)
     }
 
     /// A session with its PostgreSQL, past the proxy.

@@ -4,6 +4,7 @@
 //!
 //! * [`cluster`] owns everything of one test; [`etcd`], [`sentinel`], [`keeper`], [`proxy`] are its processes, [`ctl`] its
 //!   command line;
+//! * [`server`] is a PostgreSQL outside of the cluster; a [`gate`] holds PostgreSQL's programs at a step;
 //! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut;
 //! * [`eventually`](eventually()) waits for a state; nothing here waits for time to pass;
 //! * [`process`], [`orphans`], [`ports`], [`scratch`], [`binaries`] and [`postgres`] are the ground it stands on.
@@ -14,6 +15,7 @@ pub mod cluster;
 pub mod ctl;
 pub mod etcd;
 pub mod eventually;
+pub mod gate;
 pub mod keeper;
 pub mod load;
 pub mod orphans;
@@ -25,6 +27,7 @@ pub mod relay;
 pub mod scenario;
 pub mod scratch;
 pub mod sentinel;
+pub mod server;
 
 pub use client::Client;
 pub use cluster::Cluster;
