@@ -131,9 +131,9 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes an empty PGDATA for its owner only.
+/// Makes an empty PGDATA for its owner only. A mount point, which cannot be removed, is there already.
 pub fn create(pgdata: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(pgdata)
+    DirBuilder::new().recursive(true).mode(0o700).create(pgdata)
 }
 
 /// Removes PGDATA and everything in it, which may take long. It need not be there. Where it is a mount point or otherwise

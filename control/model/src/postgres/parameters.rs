@@ -34,8 +34,26 @@ pub const MANAGED: [&str; 21] = [
 pub const TIMERS: [(&str, &str); 2] =
     [("wal_retrieve_retry_interval", "500ms"), ("wal_receiver_status_interval", "1s")];
 
-/// Where a server that somebody else set up has its files. Not taken over: ours are in PGDATA, on every keeper.
-const FILE_LOCATIONS: [&str; 4] = ["config_file", "data_directory", "hba_file", "ident_file"];
+/// What is not taken over of the parameters found when an instance was made: where somebody else's server has its files, for
+/// ours are in PGDATA, on every keeper, and how a backup was recovered or followed its own primary. The latter would only be
+/// taken out again after the initialisation, and leave a restart pending.
+const LEFT_BEHIND: [&str; 15] = [
+    "config_file",
+    "data_directory",
+    "hba_file",
+    "ident_file",
+    "primary_conninfo",
+    "primary_slot_name",
+    "recovery_min_apply_delay",
+    "recovery_target",
+    "recovery_target_action",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_timeline",
+    "recovery_target_xid",
+    "restore_command",
+];
 
 const WAL_KEEP_SEGMENTS: u64 = 8;
 const WAL_KEEP_SIZE: &str = "128";
@@ -80,7 +98,7 @@ pub fn wanted(sources: &Sources<'_>) -> PgParameters {
     }
     if spec.include_previous_config {
         let initial = sources.initial.into_iter().flatten();
-        let taken = initial.filter(|(name, _)| !FILE_LOCATIONS.contains(&name.as_str()));
+        let taken = initial.filter(|(name, _)| !LEFT_BEHIND.contains(&name.as_str()));
         all.extend(taken.map(|(name, value)| (name.clone(), value.clone())));
     }
     all.extend(spec.pg_parameters.iter().map(|(k, v)| (k.clone(), v.clone())));
@@ -218,8 +236,13 @@ mod tests {
 
     #[test]
     fn initial_parameters_count_only_when_asked_for() {
-        let initial =
-            map(&[("work_mem", "1MB"), ("max_connections", "3"), ("hba_file", "/etc/pg_hba.conf")]);
+        let initial = map(&[
+            ("work_mem", "1MB"),
+            ("max_connections", "3"),
+            ("hba_file", "/etc/pg_hba.conf"),
+            ("recovery_target_name", "one"),
+            ("restore_command", "cp"),
+        ]);
         let unasked = spec(&[("max_connections", "7")]);
         let asked = DbSpec { include_previous_config: true, ..unasked.clone() };
         let wanted = |spec| {
@@ -236,7 +259,9 @@ mod tests {
         let all = wanted(&asked);
         assert_eq!((all["work_mem"].as_str(), all["max_connections"].as_str()), ("1MB", "7"));
         assert!(!all.contains_key("wal_retrieve_retry_interval"));
-        assert!(!all.contains_key("hba_file"));
+        for left_behind in ["hba_file", "recovery_target_name", "restore_command"] {
+            assert!(!all.contains_key(left_behind), "{left_behind}");
+        }
     }
 
     #[test]
