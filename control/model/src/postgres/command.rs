@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn rewind_has_its_password_in_a_file() {
+    fn go_defect_rewind_password_on_the_command_line() {
         let command = rewind("/d", &source());
         assert_eq!(
             line(&command),

@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn go_defect_recovery_parameters_not_escaped() {
+        let conninfo = ConnInfo::new().with_password(Some(&Secret::new(r"blank quote' slash\")));
+        let recovery = Recovery::follow(&conninfo, "stolon_b2", None);
+        let files = config(recovery).files(Some(PgVersion::new(12, 0)), Target::Final);
+        let conf = content(&files, "postgresql.conf").unwrap();
+        let line = conf.lines().find(|line| line.starts_with("primary_conninfo")).unwrap();
+        // Escaped for the connection string first (a backslash before each), then for the file (each doubled).
+        assert_eq!(line, r"primary_conninfo = 'password=blank\\ quote\\''\\ slash\\\\'");
+    }
+
+    #[test]
     fn a_temporary_start_of_a_backup() {
         let config = config(Recovery::to_target(None, None));
         let files = config.files_for_start(Some(PgVersion::new(15, 0)), Target::Temporary);

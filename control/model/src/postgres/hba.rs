@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_peers() {
+    fn go_defect_strict_hba_of_empty_and_ipv6_addresses() {
         let addresses =
             ["10.0.0.2", "", "fd00::1", "10.0.0.1", "db.example"].map(str::to_owned).to_vec();
         assert_eq!(

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_escaped() {
+    fn go_defect_pgpass_not_escaped() {
         let line = entry("fd00::1", "5432", "repl", &Secret::new(r"a:b\c"));
         assert_eq!(line.expose(), "fd00\\:\\:1:5432:*:repl:a\\:b\\\\c\n");
     }

@@ -162,8 +162,14 @@ mod tests {
     fn versions_are_ordered() {
         assert!(PgVersion::new(9, 5) < PgVersion::new(9, 6));
         assert!(PgVersion::new(9, 6) < PgVersion::new(10, 0));
+    }
+
+    #[test]
+    fn go_defect_no_slot_on_exactly_10() {
         assert!(!PgVersion::new(9, 5).basebackup_takes_slot());
-        assert!(PgVersion::new(10, 0).basebackup_takes_slot());
+        for version in [PgVersion::new(9, 6), PgVersion::new(10, 0), PgVersion::new(10, 1)] {
+            assert!(version.basebackup_takes_slot(), "{version:?}");
+        }
     }
 
     #[test]
