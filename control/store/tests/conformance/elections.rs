@@ -95,7 +95,7 @@ pub async fn candidates_lead_in_the_order_they_came(world: World) {
     assert_eq!(leader(&world).await, None);
 }
 
-pub async fn a_resigning_leader_leaves_no_key(world: World) {
+pub async fn go_defect_leader_key_left_at_exit(world: World) {
     let sentinel = Sentinel::start(&world, "s1").await;
     let (_, key) = sentinel.leads(&world).await;
     let lease = queue(&world).await.entries[0].lease.unwrap();

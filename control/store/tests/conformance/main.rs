@@ -54,7 +54,7 @@ scenarios! {
         a_burst_is_told_until_its_end, a_wake_stream_wakes_at_once;
     clusters: cluster_data_reads_back, garbage_is_an_error_that_names_the_key, a_bad_info_hides_no_good_one,
         a_plain_put_overrides;
-    elections: a_lone_candidate_leads, candidates_lead_in_the_order_they_came, a_resigning_leader_leaves_no_key,
+    elections: a_lone_candidate_leads, candidates_lead_in_the_order_they_came, go_defect_leader_key_left_at_exit,
         a_revoked_leader_is_elected_again, a_deleted_leader_key_ends_the_leadership, a_waiting_candidate_may_leave,
         a_zombie_writes_nothing, the_oldest_key_leads_whoever_put_it;
     publishing: publications_share_a_lease, a_lost_lease_is_replaced, a_revoked_publisher_leaves_nothing;
