@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_in_the_object() {
+    fn go_defect_json_status_hides_the_error() {
         let error = anyhow::anyhow!("cannot get proxies info: no route");
         assert_eq!(render(&Err(error)), "{\n\t\"error\": \"cannot get proxies info: no route\"\n}");
     }
