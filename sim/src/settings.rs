@@ -58,7 +58,7 @@ impl Settings {
             automatic_pg_restart: Some(rng.bool()),
             ..ClusterSpec::default()
         };
-        Self {
+        let mut settings = Self {
             sentinels: rng.usize(1..=3),
             keepers: rng.usize(2..=5),
             proxies: rng.usize(1..=3),
@@ -70,6 +70,11 @@ impl Settings {
             faults_for: Duration::from_secs(rng.u64(60..=240)),
             fault_interval: Duration::from_millis(rng.u64(800..=12_000)),
             spec,
+        };
+        // Mostly shorter than the faults last, so that keepers are forgotten and come back.
+        if rng.u8(..3) > 0 {
+            settings.spec.dead_keeper_removal_interval = millis(rng.u64(5000..=60_000));
         }
+        settings
     }
 }

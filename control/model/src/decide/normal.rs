@@ -45,6 +45,7 @@ fn keep(pass: &mut Pass<'_>, master_uid: &DbUid) {
     }
     sync_standbys::set_up(pass, master_uid, &standbys);
     standbys::adjust_number(pass, master_uid, &standbys);
+    dead_keepers::remove_with_standbys(pass, master_uid);
     for db in pass.draft.dbs.values_mut().filter(|db| db.kind() == DbKind::Standby) {
         db.spec.role = Some(Role::Standby);
         db.spec.followers = Some(Vec::new());
