@@ -6,6 +6,7 @@ use metrics::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stolon_daemon::metrics::Histogram;
 use stolon_model::cluster::Role;
+use stolon_model::lsn::Lsn;
 
 /// How long actions take.
 const ACTION_SECONDS: &str = "stolon_keeper_action_seconds";
@@ -28,6 +29,7 @@ pub struct Metrics {
     sleep_interval: Gauge,
     shutdown: Gauge,
     healthy: Gauge,
+    wal_position: Gauge,
     /// Deaths of the server that nobody asked for.
     pub postgres_deaths: Counter,
     /// Requests to the store that failed.
@@ -98,6 +100,10 @@ impl Metrics {
             "stolon_keeper_postgres_healthy",
             "1 if the last look at PostgreSQL read everything"
         );
+        describe_gauge!(
+            "stolon_keeper_wal_position_bytes",
+            "WAL position of PostgreSQL at the keeper's last good look at it"
+        );
         describe_counter!(
             "stolon_keeper_postgres_deaths_total",
             "Times PostgreSQL ended without having been told to"
@@ -122,6 +128,7 @@ impl Metrics {
             sleep_interval: gauge!("stolon_keeper_sleep_interval"),
             shutdown: gauge!("stolon_keeper_shutdown_seconds"),
             healthy: gauge!("stolon_keeper_postgres_healthy"),
+            wal_position: gauge!("stolon_keeper_wal_position_bytes"),
             postgres_deaths: counter!("stolon_keeper_postgres_deaths_total"),
             store_errors: counter!("stolon_keeper_store_errors_total"),
             watch_restarts: counter!("stolon_keeper_watch_restarts_total"),
@@ -172,6 +179,12 @@ impl Metrics {
     /// Whether everything could be read from PostgreSQL.
     pub fn healthy(&self, is_healthy: bool) {
         self.healthy.set(f64::from(u8::from(is_healthy)));
+    }
+
+    /// How far PostgreSQL has got; the difference between two keepers is the lag of one.
+    pub fn wal_position(&self, position: Lsn) {
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB of WAL")]
+        self.wal_position.set(position.0 as f64);
     }
 
     /// An action has ended.

@@ -69,6 +69,9 @@ impl Collector {
                 (None, true) => {}
             }
             self.metrics.healthy(state.healthy);
+            if state.healthy {
+                self.metrics.wal_position(state.xlog_pos);
+            }
             let is_settled = self.pause(&state, &wanted);
             let pause = match is_settled {
                 Some(close) if last_change.elapsed() < CLOSE_LOOK => close,
