@@ -48,9 +48,19 @@ fn assert_works(world: &World, standbys: usize) {
 const ASYNCHRONOUS: &str = r#"{"initMode":"new"}"#;
 const SYNCHRONOUS: &str = r#"{"initMode":"new","synchronousReplication":true}"#;
 const TWO_SYNCHRONOUS: &str = r#"{"initMode":"new","synchronousReplication":true,"minSynchronousStandbys":1,"maxSynchronousStandbys":2,"maxStandbyLag":1}"#;
+/// Keepers are forgotten as soon as they failed.
+const FORGETFUL: &str = r#"{"initMode":"new","deadKeeperRemovalInterval":"1s"}"#;
+const FORGETFUL_SYNCHRONOUS: &str =
+    r#"{"initMode":"new","synchronousReplication":true,"deadKeeperRemovalInterval":"1s"}"#;
 
 fn specs() -> impl Strategy<Value = &'static str> {
-    prop_oneof![Just(ASYNCHRONOUS), Just(SYNCHRONOUS), Just(TWO_SYNCHRONOUS)]
+    prop_oneof![
+        Just(ASYNCHRONOUS),
+        Just(SYNCHRONOUS),
+        Just(TWO_SYNCHRONOUS),
+        Just(FORGETFUL),
+        Just(FORGETFUL_SYNCHRONOUS),
+    ]
 }
 
 /// As many cases as `PROPTEST_CASES` says; by default few, for each is a small simulation.
