@@ -38,13 +38,14 @@ lint: ## Check format and lints
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: test
-test: ## Install what is missing and run every test: units, model, store, end to end
+test: ## Install what is missing and run every test: units, model, store, end to end, Docker
 	@scripts/deps test
 	cargo build --locked $(BINARIES)
 	majors=$$(scripts/postgres-majors) && \
 	  export STOLON_BIN_DIR=$(CURDIR)/target/debug STOLON_PG_MAJORS_DIR=$$majors && \
 	  if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
 	  else cargo test --locked --workspace; fi
+	STOLON_BIN_DIR=$(CURDIR)/target/debug WALK_MAY_BE_LEFT_OUT=1 tests/docker/walk
 
 .PHONY: test-replacement
 test-replacement: ## Replace the binaries of a running cluster one by one by those in STOLON_PEER=<directory>, and back

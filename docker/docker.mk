@@ -46,4 +46,5 @@ compose-purge: ## Remove the containers of compose-up and their data
 
 .PHONY: test-docker
 test-docker: ## Walk through docker/README.md on this machine's Docker Engine and check what it prints
+	@$(DOCKER_DIR)/../scripts/deps test
 	@$(DOCKER_DIR)/../tests/docker/walk

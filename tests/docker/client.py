@@ -19,7 +19,7 @@ class Session:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], command, environment)
-        self.until(r"=# $", 30)
+        self.until(r"=# $", 60)
 
     def until(self, pattern, seconds):
         """Reads until the pattern appears and returns what came; raises AssertionError when it does not in time."""
@@ -37,7 +37,7 @@ class Session:
         seen, self.text = self.text, ""
         return seen
 
-    def run(self, sql, seconds=20):
+    def run(self, sql, seconds=60):
         """What psql prints for a statement."""
         os.write(self.terminal, (sql + "\n").encode())
         return self.until(r"(=# |!\??> )$", seconds)
@@ -66,7 +66,7 @@ class Writer(threading.Thread):
         self.acknowledged, self.gap = [], 0.0
         self.stopped = threading.Event()
 
-    def psql(self, sql, seconds=30):
+    def psql(self, sql, seconds=60):
         environment = dict(os.environ, PGPASSWORD=self.password, PGCONNECT_TIMEOUT="20")
         command = ["psql", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]
         try:
@@ -92,7 +92,7 @@ class Writer(threading.Thread):
     def progresses(self):
         """Waits for three more commits; bounded."""
         wanted = len(self.acknowledged) + 3
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 240
         while len(self.acknowledged) < wanted and time.monotonic() < limit:
             time.sleep(0.1)
         return len(self.acknowledged) >= wanted
@@ -100,7 +100,7 @@ class Writer(threading.Thread):
     def lost(self):
         """Stops and returns the acknowledged numbers that the table does not hold."""
         self.stopped.set()
-        self.join(timeout=40)
+        self.join(timeout=90)
         answer = self.psql("SELECT n FROM written")
         assert answer is not None and answer.returncode == 0, f"the written rows cannot be read: {answer and answer.stderr}"
         return sorted(set(self.acknowledged) - {int(line) for line in answer.stdout.split()})

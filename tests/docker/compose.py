@@ -1,12 +1,18 @@
 """The cluster of Docker Compose."""
 
+import json
 import re
+import time
+import urllib.parse
+import urllib.request
 
-from containers import Cluster, compose_command, fails, names, ours, run, volumes, within
+from containers import PATIENCE, Cluster, compose_command, follow, names, ours, run, volumes, within
 from progress import README, failover, walk
+from readme import DOCKER
 
 COMPOSE = compose_command()
 TOKEN = {"ETCD_TOKEN": re.search(r"ETCD_TOKEN=(\S+)", README["compose-up"])[1]}
+FREE_PORTS = TOKEN | {"PROMETHEUS_PORT": "0", "GRAFANA_PORT": "0"}
 composed = Cluster("")
 
 
@@ -19,16 +25,20 @@ def service(name):
     return sorted(names("label=com.docker.compose.project=stolon", f"label=com.docker.compose.service={name}"))
 
 
-def compose_up():
-    run(compose("compose-up"), 300)
+def compose_up(command="monitoring"):
+    run(compose(command), 900, FREE_PORTS)
+    walk.password = (DOCKER / "etc/secrets/pgsql").read_text().strip()
     composed.sentinel = service("sentinel")[0]
     assert len(service("keeper")) == 3, service("keeper")
 
 
 def compose_ps():
-    printed = run(compose("compose-ps"), env=TOKEN)
-    for name in ["etcd-00", "etcd-01", "etcd-02", *service("keeper"), *service("proxy"), *service("sentinel")]:
-        assert re.search(rf"{name}\b.*healthy", printed), f"{name} is not healthy in: {printed}"
+    wanted = ["etcd-00", "etcd-01", "etcd-02", *service("keeper"), *service("proxy"), *service("sentinel")]
+
+    def healthy():
+        printed = run(compose("compose-ps"), env=TOKEN)
+        return all(re.search(rf"{name}\b.*\(healthy\)", printed) for name in wanted)
+    within(PATIENCE, f"the health of {' '.join(wanted)}", healthy)
 
 
 def compose_port():
@@ -41,11 +51,9 @@ def compose_port():
 
 def scale_up():
     run(compose("scale-up"), env=TOKEN)
-    within(60, "five keepers", lambda: composed.in_place(5))
-    within(30, "four streaming standbys", lambda: composed.replicates(walk.port, walk.password, 4))
-    # It follows the log until it is stopped.
-    printed = run(f"timeout 5 {compose('compose-logs')} || true", env=TOKEN)
-    assert printed.count("added new standby db") == 4, printed
+    within(PATIENCE, "five keepers", lambda: composed.in_place(5))
+    within(PATIENCE, "four streaming standbys", lambda: composed.replicates(walk.port, walk.password, 4))
+    follow(compose("compose-logs"), "added new standby db", 4, TOKEN)
 
 
 def keepers_name_their_containers():
@@ -59,7 +67,7 @@ def compose_failover():
     container = composed.container(composed.master())
     old = failover(composed, compose("compose-stop-master"))
     run(README["compose-start-master"].replace("stolon_keeper_1", container))
-    within(60, f"{old} as a standby", lambda: composed.in_place(5))
+    within(PATIENCE, f"{old} as a standby", lambda: composed.in_place(5))
     return f"{old} was replaced by {composed.master()}"
 
 
@@ -68,9 +76,9 @@ def returns_in_time():
     container, generation = composed.container(uid), composed.keepers()[uid]["pg_wanted_generation"]
     before = composed.log().count("added new standby db")
     run(f"docker stop {container}")
-    within(30, "its failure", lambda: not composed.keepers()[uid]["healthy"])
+    within(PATIENCE, "its failure", lambda: composed.keepers().get(uid, {}).get("healthy") is False)
     run(f"docker start {container}")
-    within(60, "its return", lambda: composed.in_place(5))
+    within(PATIENCE, "its return", lambda: composed.in_place(5))
     assert composed.log().count("added new standby db") == before, "it got a new db"
     assert composed.keepers()[uid]["pg_wanted_generation"] >= generation
 
@@ -81,40 +89,82 @@ def scale_down():
     if composed.container(composed.master()) == first:
         failover(composed, f"docker stop {first}")
         run(f"docker start {first}")
-        within(60, "all five", lambda: composed.in_place(5))
-    within(30, "four streaming standbys", lambda: composed.replicates(walk.port, walk.password, 4))
-    gone = composed.master()
-    began = time.monotonic()
+        within(PATIENCE, "all five", lambda: composed.in_place(5))
+    within(PATIENCE, "four streaming standbys", lambda: composed.replicates(walk.port, walk.password, 4))
+    master, gone = composed.master(), {uid for uid in composed.keepers() if composed.container(uid) != first}
+    assert len(gone) == 4, gone
     run(compose("scale-down"), env=TOKEN)
-    within(62 - (time.monotonic() - began), "one keeper left in the status", lambda: composed.in_place(1))
-    took = time.monotonic() - began
+    _, took = within(60, "one keeper left in the status", lambda: composed.in_place(1))
     assert len(service("keeper")) == 1
     assert composed.container(composed.master()) == service("keeper")[0]
-    within(10, "the end of the replication slots", lambda: composed.replicates(walk.port, walk.password, 0))
+    within(PATIENCE, "the end of the replication slots", lambda: composed.replicates(walk.port, walk.password, 0))
     assert "1 | hello" in walk.session.run("SELECT * FROM greeting;", 60) + walk.session.run("SELECT * FROM greeting;", 60)
-    return f"the master {gone} and three standbys left within {took:.0f} s"
+    story = composed.log()
+    assert "removing standby db of dead keeper" in story, story[-3000:]
+    for uid in gone:
+        assert f'removing old dead keeper\t{{"keeper": "{uid}"}}' in story, story[-3000:]
+    return f"the master {master} and three standbys left {took:.0f} s after they were removed"
 
 
-def monitoring():
-    if not run("docker images -q prom/prometheus; docker images -q grafana/grafana").strip():
-        raise AssertionError("the images for monitoring are not here")
-    run(README["monitoring"], 300, TOKEN)
-    jobs = "docker run --rm --network stolon-network --entrypoint promtool {image} query instant http://prometheus:9090 'count by (job) (up == 1)'"
-    image = run("docker inspect --format '{{.Config.Image}}' stolon_prometheus_1 2>/dev/null || docker inspect --format '{{.Config.Image}}' stolon-prometheus-1").strip()
-    config = "/etc/prometheus/prometheus.yml"
-    run(f"docker exec {service('prometheus')[0]} promtool check config {config}")
-    printed = ""
+def published(service_name, inside):
+    """The port of this host behind which a service listens."""
+    return run(f"docker port {service(service_name)[0]} {inside}").strip().rsplit(":", 1)[1]
 
-    def all_scraped():
-        nonlocal printed
-        printed = run(jobs.format(image=image), check=False)
-        return all(f'job="{job}"' in printed for job in ("proxy", "sentinel", "keeper", "etcd")) and re.search(r'job="keeper"\} => 3', printed)
-    within(60, "the scrapes of all services", all_scraped)
-    grafana = run("docker port " + service("grafana")[0]).strip().rsplit(":", 1)[1]
-    assert '"ok"' in run(f"exec 3<>/dev/tcp/127.0.0.1/{grafana}; printf 'GET /api/health HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3").replace(" ", ""), "Grafana does not answer"
+
+def get(port, path):
+    """What an HTTP server on this host answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def query(expression):
+    """The series that an expression of Prometheus yields now."""
+    answer = json.loads(get(published("prometheus", 9090), "/api/v1/query?query=" + urllib.parse.quote(expression)))
+    assert answer["status"] == "success", (expression, answer)
+    return answer["data"]["result"]
+
+
+def prometheus():
+    expected = {"proxy": 1, "sentinel": 1, "keeper": len(service("keeper")), "etcd": 3}
+
+    def scraped():
+        return {series["metric"]["job"]: int(series["value"][1]) for series in query("sum by (job) (up)")}
+    within(PATIENCE, f"the scrapes of {expected}", lambda: scraped() == expected)
+    return f"up: {expected}"
+
+
+def promtool():
+    container = service("prometheus")[0]
+    printed = run(f"docker exec {container} promtool check config /etc/prometheus/prometheus.yml")
+    found = re.search(r"SUCCESS: (\d+) rules found", printed)
+    assert found and int(found[1]) >= 5, printed
+    # Every metric that a rule asks for is there; the alerts themselves come and go.
+    for name in sorted(set(re.findall(r"stolon_\w+", (DOCKER / "alerts.yml").read_text()))):
+        if not name.startswith("stolon_proxy_connections_rejected"):  # counted from the first one on
+            assert query(name), f"nothing exports {name}"
+    return f"{found[1]} rules"
+
+
+def dashboard():
+    """Grafana serves the dashboard, and each of its panels asks for something that Prometheus knows."""
+    port = published("grafana", 3000)
+    health = json.loads(get(port, "/api/health"))
+    assert health["database"] == "ok", health
+    is_stand_in = "stand-in" in health["version"]
+    shown = json.loads(get(port, "/grafana/dashboards/stolon.json" if is_stand_in else "/api/dashboards/uid/stolon"))
+    panels = shown.get("dashboard", shown)["panels"]
+    titles = " ".join(panel.get("title", "") for panel in panels).lower()
+    for word in ("topology", "outage", "sessions", "held", "reason", "throughput", "lag"):
+        assert word in titles, f"no panel shows {word}: {titles}"
+    silent = [target["expr"] for panel in panels for target in panel.get("targets", []) if not query(target["expr"])]
+    # What is counted by reason is not there before the first one.
+    unexpected = [expression for expression in silent if "by (reason)" not in expression]
+    assert not unexpected, f"these yield nothing: {unexpected}"
+    return f"{len(panels)} panels, shown by {'a stand-in for ' if is_stand_in else ''}Grafana"
 
 
 def compose_clean():
+    walk.close()
     run(README["compose-clean"])
     assert not ours(), ours()
     assert "stolon_keepers" in volumes(), volumes()
@@ -122,11 +172,11 @@ def compose_clean():
 
 
 def compose_up_again():
-    compose_up()
+    compose_up("compose-up")
     port_text = run(compose("compose-port"), env=TOKEN).strip()
     walk.port = port_text.rsplit(":", 1)[1]
     assert composed.sql(walk.port, walk.password, "select word from greeting") == ["hello"]
-    within(60, "three keepers", lambda: composed.in_place(3))
+    within(PATIENCE, "three keepers", lambda: composed.in_place(3))
 
 
 def compose_purge():
@@ -135,16 +185,43 @@ def compose_purge():
     run(README["compose-purge"])
 
 
-def tls():
-    run(README["tls"], 300, TOKEN)
-    walk.port = run(f"docker port {service('proxy')[0]} 25432").strip().rsplit(":", 1)[1]
+def tls_up():
+    run(README["tls"], 900, TOKEN)
+    walk.port = published("proxy", 25432)
+    composed.sentinel = service("sentinel")[0]
+
+
+def tls_to_postgres():
     connect = README["tls-psql"].replace("32768", walk.port)
     asked = connect + " -XqAt -c 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'"
     # The keepers reload PostgreSQL at their next pass.
-    within(30, "TLS to PostgreSQL", lambda: run(asked, 40, {"PGPASSWORD": walk.password}, check=False).strip() == "t")
-    printed = run("docker exec etcd-00 etcdctl put foreign value", check=False)
-    assert "permission denied" in printed, printed
-    printed = run("docker exec -e ETCDCTL_CERT= -e ETCDCTL_KEY= etcd-00 etcdctl get --prefix stolon --command-timeout 3s", check=False)
-    assert "cluster" not in printed, f"etcd answers somebody without a certificate: {printed}"
-    plain = fails("make compose-up", TOKEN)
-    assert len(plain) == 1 and "TLS=1" in plain[0], plain
+    within(PATIENCE, "TLS to PostgreSQL", lambda: run(asked, 90, {"PGPASSWORD": walk.password}, check=False).strip() == "t")
+
+
+def rights():
+    """etcd knows the daemons by their certificate, which gives them the cluster's keys and nothing else."""
+    def etcdctl(arguments, flags="", env=None):
+        return run(f"docker exec {flags} etcd-00 etcdctl {arguments}", 60, env, check=False)
+    printed = etcdctl("get --prefix --keys-only stolon/cluster/")
+    assert "stolon/cluster/stolon/clusterdata" in printed, printed
+    beyond = ["get foreign", "put foreign value", "del foreign", "get --prefix stolon", "put stolon/clusters value", "get --prefix ''",
+              "user list", "role list", "user add intruder:secret", "auth disable"]
+    for arguments in beyond:
+        printed = etcdctl(arguments)
+        assert "permission denied" in printed, f"`etcdctl {arguments}` as the daemons: {printed}"
+    stranger = etcdctl("get foreign", "-e ETCDCTL_CERT= -e ETCDCTL_KEY= -e ETCDCTL_DIAL_TIMEOUT=3s")
+    assert "foreign" not in stranger.split() and re.search("(?i)error|fail|deadline", stranger), f"without a certificate: {stranger}"
+    root = {"ETCDCTL_USER": "root:" + (DOCKER / "etc/secrets/etcd-root").read_text().strip()}
+    printed = etcdctl("role get stolon", "-e ETCDCTL_USER", root)
+    assert printed.count("[stolon/cluster/, stolon/cluster0) (prefix stolon/cluster/)") == 2, printed
+    printed = etcdctl("user list", "-e ETCDCTL_USER", root)
+    assert sorted(printed.split()) == ["root", "stolon"], printed
+    wrong = etcdctl("user list", "-e ETCDCTL_USER", {"ETCDCTL_USER": "root:wrong"})
+    assert "authentication failed" in wrong, wrong
+    # And the cluster lives with these rights: its sentinel writes.
+    before = composed.master()
+    assert before, "no master"
+    change = '{"pgParameters": {"log_min_messages": "info"}}'
+    run(f"docker exec {composed.sentinel} stolonctl update --patch '{change}'")
+    within(PATIENCE, "a change that goes through", lambda: composed.in_place(3))
+    return f"{len(beyond)} requests refused"

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 
 from readme import DOCKER
@@ -12,8 +13,11 @@ from readme import DOCKER
 
 def run(command, seconds=300, env=None, check=True):
     """Runs a shell command in the docker folder; returns what it printed, both streams, or raises AssertionError."""
-    result = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=DOCKER, env=dict(os.environ, **(env or {})),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
+    try:
+        result = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=DOCKER, env=dict(os.environ, **(env or {})),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"`{command}` did not end within {seconds} s: {(late.stdout or b'')[-1500:]!r}") from None
     if check and result.returncode != 0:
         raise AssertionError(f"`{command}` ended with {result.returncode}: {result.stdout[-1500:]}")
     return result.stdout
@@ -22,9 +26,13 @@ def run(command, seconds=300, env=None, check=True):
 def fails(command, env=None):
     """Runs a command that must fail; returns the lines it gave as errors, without make's own."""
     result = subprocess.run(["bash", "-c", command], cwd=DOCKER, env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     assert result.returncode != 0, f"`{command}` did not fail: {result.stdout}"
     return [line for line in result.stderr.splitlines() if line and not line.startswith("make")]
+
+
+# How long a state is waited for that has no promised time: a busy machine is no failure.
+PATIENCE = 300
 
 
 def within(seconds, what, condition):
@@ -38,6 +46,23 @@ def within(seconds, what, condition):
         if took > seconds:
             raise AssertionError(f"{what} did not come about within {seconds} s")
         time.sleep(0.3)
+
+
+def follow(command, text, times, env):
+    """Follows what a command prints until a text was in so many of its lines; such a command ends only when it is stopped."""
+    with subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=DOCKER, env=dict(os.environ, **env), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            for line in process.stdout:
+                times -= text in line
+                if times <= 0:
+                    return
+        finally:
+            watchdog.cancel()
+            process.terminate()
+    raise AssertionError(f"`{command}` ended or showed {text!r} {times} times too few within {PATIENCE} s")
 
 
 def compose_command():
@@ -75,7 +100,7 @@ class Cluster:
     def status(self):
         """`stolonctl status --format json`, or nothing while it cannot be read."""
         try:
-            return json.loads(run(f"docker exec {self.sentinel} stolonctl status --format json 2>/dev/null", 30))
+            return json.loads(run(f"docker exec {self.sentinel} stolonctl status --format json 2>/dev/null", 60))
         except (AssertionError, ValueError):
             return {}
 
@@ -93,12 +118,13 @@ class Cluster:
 
     def container(self, uid):
         """The name of the container in which a keeper runs: its PostgreSQL listens under the container's host name."""
-        host = self.keepers()[uid]["listen_address"].rsplit(":", 1)[0]
+        keeper, _ = within(PATIENCE, f"{uid} in the status", lambda: self.keepers().get(uid))
+        host = keeper["listen_address"].rsplit(":", 1)[0]
         return run(f"docker inspect --format '{{{{.Name}}}}' {host}").strip().lstrip("/")
 
     def sql(self, port, password, statement):
         """Rows of a statement, through the proxy."""
-        return run(f'psql -h 127.0.0.1 -p {port} -U postgres -XqAt -c "{statement}"', 40,
+        return run(f'psql -h 127.0.0.1 -p {port} -U postgres -XqAt -c "{statement}"', 90,
                    {"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "20"}).split()
 
     def replicates(self, port, password, standbys):

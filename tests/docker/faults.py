@@ -3,7 +3,7 @@
 import re
 import time
 
-from containers import kill_process, run, within
+from containers import PATIENCE, kill_process, run, within
 from local import local
 from progress import README, serves_again, walk
 
@@ -13,10 +13,14 @@ def backend():
 
 
 def calm():
-    within(60, "a calm cluster", lambda: local.in_place(3) and local.replicates(walk.port, walk.password, 2))
+    within(PATIENCE, "a calm cluster", lambda: local.in_place(3) and local.replicates(walk.port, walk.password, 2))
 
 
-def fault(bound, action):
+# The longest gap between two commits, in seconds, that a busy machine too must keep to. The notes tell what it was.
+BOUND = 60
+
+
+def fault(action):
     """A fault under a writer: within the bound it writes on, nothing acknowledged is lost, and all is well again after."""
     calm()
     walk.start_writer()
@@ -25,7 +29,7 @@ def fault(bound, action):
     calm()
     lost = walk.writer.lost()
     assert not lost, f"acknowledged and lost: {lost}"
-    assert walk.writer.gap <= bound, f"no commit for {walk.writer.gap:.1f} s, more than {bound} s"
+    assert walk.writer.gap <= BOUND, f"no commit for {walk.writer.gap:.1f} s, more than {BOUND} s"
     return f"{len(walk.writer.acknowledged)} commits, none lost, longest gap {walk.writer.gap:.1f} s"
 
 
@@ -33,7 +37,7 @@ def p1():
     def kill():
         container = local.container(local.master())
         run(f"docker exec {container} bash -c 'kill -KILL \"$(head -n 1 /stolon-data/postgres/postmaster.pid)\"'")
-    return fault(20, kill)
+    return fault(kill)
 
 
 def k1():
@@ -42,8 +46,8 @@ def k1():
         restarts = f"docker inspect --format '{{{{.RestartCount}}}}' {container}"
         before = int(run(restarts))
         kill_process(container, "stolon-keeper")
-        within(30, "the restart of the container", lambda: int(run(restarts)) > before)
-    return fault(30, kill)
+        within(PATIENCE, "the restart of the container", lambda: int(run(restarts)) > before)
+    return fault(kill)
 
 
 def spare_part(action):
@@ -60,7 +64,7 @@ def s2():
     def kill():
         elected = local.log().count("sentinel leadership acquired")
         kill_process("stolon-sentinel", "stolon-sentinel")
-        within(30, "a leader", lambda: local.log().count("sentinel leadership acquired") > elected)
+        within(PATIENCE, "a leader", lambda: local.log().count("sentinel leadership acquired") > elected)
     spare_part(kill)
 
 
@@ -70,12 +74,12 @@ def e1():
         leader = re.search(r"http://(etcd-0\d):2379(?:, [^,]*){3}, true", status)[1]
         run(f"docker kill {leader}")
         # Longer than proxyTimeout: had the proxy lost its way to etcd, it would have closed the session by now.
-        end = time.monotonic() + 9
+        end = time.monotonic() + 12
         while time.monotonic() < end:
             assert walk.session.value("1") == "1"
             time.sleep(0.5)
         run(f"docker start {leader}")
-        within(30, "etcd's health", lambda: run(README["etcd-health"], check=False).count("is healthy") == 3)
+        within(PATIENCE, "etcd's health", lambda: run(README["etcd-health"], check=False).count("is healthy") == 3)
         return leader
     spare_part(kill)
 
@@ -89,11 +93,11 @@ def e3():
 
     def closed():
         return "closed the connection unexpectedly" in walk.session.run("SELECT 1;", 60)
-    within(25, "the end of the session", closed)
+    within(PATIENCE, "the end of the session", closed)
     took = time.monotonic() - began
     run("docker start etcd-01 etcd-02")
-    within(90, "service again", serves_again)
-    within(60, "the same master", lambda: local.master() == master)
+    within(PATIENCE, "service again", serves_again)
+    within(PATIENCE, "the same master", lambda: local.master() == master)
     assert walk.session.value("pg_postmaster_start_time()::text") == started, "PostgreSQL was restarted"
     return f"the session was closed after {took:.1f} s and served again"
 
@@ -105,9 +109,9 @@ def n1():
         cut["uid"] = local.master()
         cut["container"] = local.container(cut["uid"])
         run(f"docker network disconnect stolon-network {cut['container']}")
-        within(40, "another master", lambda: local.master() not in ("", cut["uid"]))
+        within(PATIENCE, "another master", lambda: local.master() not in ("", cut["uid"]))
         assert walk.writer.progresses(), "the writer does not get on with the new master"
         run(f"docker network connect stolon-network {cut['container']}")
-        within(60, "its return", lambda: local.in_place(3))
+        within(PATIENCE, "its return", lambda: local.in_place(3))
         assert local.master() != cut["uid"], "it is master again"
-    return fault(40, partition)
+    return fault(partition)

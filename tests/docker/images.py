@@ -65,6 +65,10 @@ def bad_input():
         refused("a taken port for compose", README["compose-up"], {"PROXY_PORT": port}, port, "taken")
     refused("an unwritable secrets folder", "make secrets", {"SECRETS_DIR": "/dev/null/secrets"}, "/dev/null/secrets", "cannot be written")
     refused("no engine", up, {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, "no Docker Engine answers")
+    refused("no engine for compose", README["compose-up"], {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, "no Docker Engine answers")
+    refused("no engine for the images", README["build"], {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, "no Docker Engine answers")
+    refused("an unwritable secrets folder for the images", README["build"], {"SECRETS_DIR": "/dev/null/secrets"}, "/dev/null/secrets", "cannot be written")
+    refused("an image that is not built for compose", README["compose-up"], {"IMAGE_TAG_KEEPER": "stolon-keeper:not-built"}, "stolon-keeper:not-built", "make build")
     refused("an image that is not built", up, {"IMAGE_TAG_PROXY": "stolon-proxy:not-built"}, "stolon-proxy:not-built", "make build")
     spec = DOCKER / ".build" / "bad-spec.json"
     spec.write_text('{"initMode": "new"')

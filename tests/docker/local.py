@@ -2,7 +2,7 @@
 
 import re
 
-from containers import Cluster, ours, run, volumes, within
+from containers import PATIENCE, Cluster, ours, run, volumes, within
 from progress import README, failover, lines_in_order, walk
 from readme import DOCKER
 
@@ -10,7 +10,7 @@ local = Cluster("stolon-sentinel")
 
 
 def local_up():
-    run(README["local-up"], 240)
+    run(README["local-up"], 600)
     found = sorted(ours())
     assert found == sorted([f"etcd-0{n}" for n in range(3)] + [f"stolon-keeper-0{n}" for n in range(3)] + ["stolon-proxy", "stolon-sentinel"]), found
     attached = run("docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' stolon-network").split()
@@ -64,17 +64,18 @@ def stop_master():
 
 def start_master():
     run(README["start-master"].replace("stolon-keeper-00", stopped["container"]))
-    within(60, f"{stopped['uid']} as a standby", lambda: local.in_place(3) and local.master() != stopped["uid"])
-    _, took = within(30, "streaming", lambda: local.replicates(walk.port, walk.password, 2))
+    within(PATIENCE, f"{stopped['uid']} as a standby", lambda: local.in_place(3) and local.master() != stopped["uid"])
+    _, took = within(PATIENCE, "streaming", lambda: local.replicates(walk.port, walk.password, 2))
 
 
 def synchronous():
     run(README["synchronous"])
-    _, took = within(60, "synchronous replication", lambda: walk.session.value(
+    _, took = within(PATIENCE, "synchronous replication", lambda: walk.session.value(
         "select count(*) from pg_stat_replication where sync_state = 'sync'") == "1")
 
 
 def local_clean():
+    walk.close()
     printed = run(README["local-clean"])
     assert not ours(), ours()
     kept = volumes()
@@ -85,7 +86,7 @@ def local_clean():
 
 
 def local_up_again():
-    run(README["local-up"], 240)
+    run(README["local-up"], 600)
     port()
     rows = local.sql(walk.port, walk.password, "select word from greeting")
     assert rows == ["hello"], rows

@@ -4,7 +4,7 @@ import re
 import time
 
 from client import Session, Writer
-from containers import run, within
+from containers import PATIENCE, run, within
 from readme import blocks
 
 README = blocks()
@@ -43,8 +43,10 @@ class Walk:
         assert self.writer.progresses(), "the writer could not write"
 
     def close(self):
+        """Ends what is open, so that nobody has to wait for it."""
         if self.session:
             self.session.close()
+            self.session = None
         if self.writer:
             self.writer.stopped.set()
 
@@ -80,13 +82,13 @@ def failover(cluster, stop):
     old = cluster.master()
     before = len(cluster.log())
     run(on_master(stop, cluster))
-    within(30, "another master", lambda: cluster.master() not in ("", old))
+    within(PATIENCE, "another master", lambda: cluster.master() not in ("", old))
     shown = walk.session.run("SELECT * FROM greeting;", 60)
     assert "server closed the connection unexpectedly" in shown, shown
     assert re.search(r"Attempting reset: Succeeded\.", shown), shown
     shown = walk.session.run("SELECT * FROM greeting;")
     assert "1 | hello" in shown, shown
-    within(20, "the old master's removal", lambda: "removing old master db" in cluster.log()[before:])
+    within(PATIENCE, "the old master's removal", lambda: "removing old master db" in cluster.log()[before:])
     story = cluster.log()[before:]
     lines_in_order(story, "master db is failed", "trying to find a new master", "electing db as the new master", "removing old master db")
     assert f'"keeper": "{old}"' in story, story
