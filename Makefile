@@ -58,12 +58,14 @@ bench: ## Measure the data path beside HAProxy, nginx and PgBouncer (20 minutes)
 	@scripts/deps bench
 	cargo build --locked --release -p stolon-proxy -p stolon-bench
 	target/release/compare --out bench/results
+	cargo bench --locked -p stolon-bench --bench data_path
 
 .PHONY: bench-quick
 bench-quick: ## The same in 4 minutes, for a first look; results in bench/results/work
 	@scripts/deps bench
 	cargo build --locked --release -p stolon-proxy -p stolon-bench
 	target/release/compare --scale quick --out bench/results/work
+	cargo bench --locked -p stolon-bench --bench data_path -- --sample-size 10 --measurement-time 0.5 --warm-up-time 0.1
 
 .PHONY: bench-compare
 bench-compare: ## A part of it: make bench-compare ARGS="--only pgbench,idle --peers stolon,haproxy --rounds 2"
