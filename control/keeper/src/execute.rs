@@ -34,6 +34,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::InitDb { .. } => "initdb",
         Action::Restore { .. } => "restore",
         Action::Rewind { .. } => "rewind",
+        Action::AwaitSlot { .. } => "await_slot",
         Action::BaseBackup { .. } => "basebackup",
         Action::Start(_) => "start",
         Action::WaitReady { .. } => "wait_ready",
@@ -71,6 +72,10 @@ pub async fn execute(
         Action::Rewind { command, .. } => {
             pgdata::remove_file(&instance.pgdata().join("postgresql.auto.conf"))?;
             run(instance, command, None, cancel).await
+        }
+        Action::AwaitSlot { timeout, .. } => {
+            let _ = tokio::time::timeout(*timeout, cancel.cancelled()).await;
+            Ok(())
         }
         Action::BaseBackup { command, .. } => run(instance, command, None, cancel).await,
         Action::Start(start) => start_server(instance, start).await,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// The first pause after something went wrong.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
-/// The same where the next attempt starts all over. The first reason for it is a followed db that does not have the slot yet.
+/// The same where the next attempt starts all over.
 const FIRST_REMAKE: Duration = Duration::from_millis(500);
 /// A server that lived this long did not die of its start.
 const STABLE: Duration = Duration::from_secs(10);

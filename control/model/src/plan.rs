@@ -38,6 +38,7 @@
 //! | db | other db, existing | save (not `Initializing`), stop, temporary start, parameters, stop |
 //! | db | other db, pitr | save `Initializing`, stop, delete, restore, temporary start, recovery, parameters, stop |
 //! | db | other db, resync, rewind can do | save `Initializing`, stop, rewind |
+//! | db | other db, resync, slot not confirmed, not yet waited for | wait for it |
 //! | db | other db, resync | save `Initializing`, stop, delete, base backup |
 //! | db, resync | rewound, stopped | start as standby, wait until ready |
 //! | db, resync | rewound, runs, same branch | the data are made |

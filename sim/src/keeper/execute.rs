@@ -50,6 +50,10 @@ pub async fn execute(
         Action::InitDb { .. } => init(world, node).await,
         Action::Restore { .. } | Action::WaitRecovery { .. } => false,
         Action::Rewind { source, .. } => rewind(world, node, &host_of(desired, source)).await,
+        Action::AwaitSlot { timeout, .. } => {
+            node.clock.sleep(*timeout).await;
+            true
+        }
         Action::BaseBackup { source, .. } => {
             let db = desired.db().map(|db| db.uid.clone()).unwrap_or_default();
             copy(world, node, &host_of(desired, source), &db).await

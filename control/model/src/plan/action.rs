@@ -42,6 +42,16 @@ pub enum Action {
         /// The cluster's master, from which it rewinds.
         source: DbUid,
     },
+    /// Waits until the followed db has confirmed the replication slot, which shows in newer cluster data
+    /// ([`Action::is_obsolete`]). Succeeds in any case: without the slot the copy fails, and is tried again.
+    AwaitSlot {
+        /// The db that the slot is for.
+        db: DbUid,
+        /// The followed db.
+        source: DbUid,
+        /// The longest wait.
+        timeout: Duration,
+    },
     /// Runs `pg_basebackup` into PGDATA, which is not there.
     BaseBackup {
         /// The command.
@@ -177,6 +187,7 @@ impl Action {
             Self::InitDb { .. }
                 | Self::Restore { .. }
                 | Self::Rewind { .. }
+                | Self::AwaitSlot { .. }
                 | Self::BaseBackup { .. }
                 | Self::WaitReady { .. }
                 | Self::WaitRecovery { .. }
@@ -203,6 +214,9 @@ impl Action {
             Self::BaseBackup { source, .. } => {
                 wanted.followed().is_some_and(|followed| followed.uid == *source)
             }
+            Self::AwaitSlot { source, .. } => wanted.followed().is_some_and(|followed| {
+                followed.uid == *source && !followed.serves.contains(&wanted.uid)
+            }),
             Self::Rewind { source, .. } => {
                 wanted.master.as_ref().is_some_and(|master| master.uid == *source)
             }
@@ -220,6 +234,10 @@ impl Action {
             Self::Start(start) => start.before(),
             Self::Restore { .. } => vec![Message::info("executing DataRestoreCommand")],
             Self::Rewind { .. } => vec![Message::info("running pg_rewind")],
+            Self::AwaitSlot { source, .. } => {
+                let text = "waiting for the followed db to make our replication slot";
+                vec![Message::info(text).with("followedDB", source)]
+            }
             Self::BaseBackup { .. } => vec![Message::info("running pg_basebackup")],
             Self::WaitRecovery { .. } => {
                 vec![Message::info("waiting for recovery to be completed")]
@@ -265,6 +283,7 @@ impl Action {
             Self::InitDb { .. } => "failed to initialize postgres database cluster",
             Self::Restore { .. } => "failed to restore postgres database cluster",
             Self::Rewind { .. } => "error syncing with pg_rewind",
+            Self::AwaitSlot { .. } => "failed to wait for the replication slot",
             Self::BaseBackup { .. } => "failed to resync from followed instance",
             Self::Start(start) if start.purpose == Purpose::Restart => {
                 "failed to restart postgres instance"

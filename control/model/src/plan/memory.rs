@@ -23,6 +23,7 @@ pub struct Memory {
     failed_stops: u32,
     skipped_slots: BTreeSet<String>,
     has_restarted: bool,
+    awaited_slot: Option<DbUid>,
 }
 
 /// How far the making of a db's data has come in this process. Not on disk on purpose: after a crash the data are of unknown
@@ -96,6 +97,10 @@ impl Memory {
                 self.waits_for_sync = reload.config.access == Access::Internal;
             }
             Action::Rewind { .. } if !succeeded => return self.needs_copy(),
+            Action::AwaitSlot { db, .. } => {
+                self.awaited_slot = Some(db.clone());
+                return Flow::LookAgain;
+            }
             Action::WaitReady { .. }
                 if !succeeded && self.stage() == Some(Stage::RewoundStarted) =>
             {
@@ -186,6 +191,11 @@ impl Memory {
     /// Whether the server has been restarted in this pass.
     pub fn has_restarted(&self) -> bool {
         self.has_restarted
+    }
+
+    /// Whether the slot of `db` on the followed db has been waited for, once and for all.
+    pub fn has_awaited_slot(&self, db: &DbUid) -> bool {
+        self.awaited_slot.as_ref() == Some(db)
     }
 
     /// Whether fast stops have failed often enough.

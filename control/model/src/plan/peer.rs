@@ -16,14 +16,18 @@ pub struct Peer {
     pub keeper: KeeperUid,
     /// What that keeper reported: address, port, system id, timeline and history.
     pub status: DbStatus,
+    /// The dbs for which it keeps a replication slot, as far as it has confirmed.
+    pub serves: Vec<DbUid>,
 }
 
 impl Peer {
     /// The db `uid` of the cluster data, if it is there.
     pub fn find(data: &ClusterData, uid: &DbUid) -> Option<Self> {
         let db = data.dbs.get(uid)?;
-        let keeper = db.spec.as_ref().map(|spec| spec.keeper_uid.clone()).unwrap_or_default();
-        Some(Self { uid: uid.clone(), keeper, status: db.status.clone() })
+        let spec = db.spec.clone().unwrap_or_default();
+        let is_converged = db.status.current_generation == db.generation;
+        let serves = spec.followers.filter(|_| is_converged).unwrap_or_default();
+        Some(Self { uid: uid.clone(), keeper: spec.keeper_uid, status: db.status.clone(), serves })
     }
 
     /// Whether its keeper has said where it listens. With an empty host libpq would connect to this very machine.

@@ -13,6 +13,10 @@ use crate::postgres::hba::Access;
 use crate::postgres::name_of;
 use crate::postgres::timeline::{Branch, on_different_branch};
 use crate::postgres::wal;
+use std::time::Duration;
+
+/// How long the followed db may take to confirm our replication slot. A keeper of Stolon takes a sleepInterval and a half.
+const SLOT: Duration = Duration::from_secs(10);
 
 impl Case<'_> {
     /// The first step.
@@ -21,8 +25,14 @@ impl Case<'_> {
             Ok(source) => source,
             Err(plan) => return plan,
         };
+        let rewind_source = self.rewind_source();
+        if rewind_source.is_none()
+            && let Some(plan) = self.await_slot(source)
+        {
+            return plan;
+        }
         let mut actions = self.begin_anew();
-        let plan = match self.rewind_source() {
+        let plan = match rewind_source {
             Some(master) => {
                 // Until it has succeeded, what is left is a copy.
                 actions.push(self.remember(Stage::NeedsCopy));
@@ -89,7 +99,20 @@ impl Case<'_> {
         }
     }
 
+    /// A copy begun before the followed db has made our slot would fail.
+    fn await_slot(&self, source: &Peer) -> Option<Plan> {
+        let db = &self.desired.uid;
+        if source.serves.contains(db) || self.memory.has_awaited_slot(db) {
+            return None;
+        }
+        let (db, source) = (db.clone(), source.uid.clone());
+        Some(Plan::new(Next::Do(vec![Action::AwaitSlot { db, source, timeout: SLOT }])))
+    }
+
     fn copy_anew(&self, source: &Peer) -> Plan {
+        if let Some(plan) = self.await_slot(source) {
+            return plan;
+        }
         let mut actions: Vec<Action> = self.stop_if_running().into_iter().collect();
         actions.extend(self.copy(source));
         Plan::new(Next::Do(actions)).say(copying(source))

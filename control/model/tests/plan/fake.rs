@@ -135,7 +135,7 @@ impl Fake {
             Action::CreateSlot { name, .. } => {
                 self.change_slots(|slots| slots.insert(name.clone()))
             }
-            Action::Remember(_) => {}
+            Action::AwaitSlot { .. } | Action::Remember(_) => {}
         }
         true
     }

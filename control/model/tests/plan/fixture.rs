@@ -67,6 +67,7 @@ pub fn data() -> ClusterData {
         generation: GENERATION,
         spec: Some(spec),
         status: DbStatus {
+            current_generation: GENERATION,
             listen_address: address.to_owned(),
             port: "5432".to_owned(),
             system_id: "7000".to_owned(),

@@ -53,6 +53,40 @@ fn an_old_master_is_rewound() {
     assert!(fake.local.data.unwrap().is_standby);
 }
 
+/// What is wanted of the standby while the master has yet to confirm its followers.
+fn wanted_early() -> Desired {
+    let mut data = data();
+    change_db(&mut data, "d1", |spec| spec.init_mode = Some(DbInitMode::Resync));
+    let master = data.dbs.get_mut(&DbUid::from("m1")).unwrap();
+    master.generation = master.generation.next();
+    Desired::read(Some(&data), &keeper("keeper1"))
+}
+
+#[test]
+fn a_copy_waits_for_the_slot_and_touches_nothing_before() {
+    let plan = plan_anew(&wanted_early(), &old_master());
+    assert_eq!(names(&plan), ["AwaitSlot"]);
+    let [await_slot] = actions(&plan) else { panic!("one action") };
+    assert!(await_slot.is_interruptible());
+    let db = DbUid::from("d1");
+    assert!(!await_slot.is_obsolete(&db, &wanted_early()));
+    assert!(await_slot.is_obsolete(&db, &wanted(|_| {})), "the slot is there");
+    let of_nobody = {
+        let mut data = data();
+        change_db(&mut data, "m1", |spec| spec.followers = Some(Vec::new()));
+        Desired::read(Some(&data), &keeper("keeper1"))
+    };
+    assert!(!await_slot.is_obsolete(&db, &of_nobody), "a confirmed spec without it has no slot");
+}
+
+#[test]
+fn a_slot_that_is_not_confirmed_in_time_is_not_waited_for_again() {
+    let mut fake = Fake::new(old_master(), Some(reading()));
+    assert_eq!(fake.pass(&wanted_early()), End::Done);
+    let awaited = |fake: &Fake| count(fake, |action| matches!(action, Action::AwaitSlot { .. }));
+    assert_eq!((awaited(&fake), copies(&fake)), (1, 1));
+}
+
 #[test]
 fn what_cannot_be_rewound_is_copied() {
     let mut other_system = old_master();
