@@ -38,10 +38,6 @@ pub struct Oracle {
     covered: RefCell<BTreeMap<WriteId, Commit>>,
     /// From the first to the last commit that was acknowledged to users, by its writer.
     reigns: RefCell<BTreeMap<Writer, (Duration, Duration)>>,
-    /// Reigns that ended before the same machine was elected again: it goes on with the timeline it has.
-    past_reigns: RefCell<Vec<(Writer, (Duration, Duration))>>,
-    /// When a machine was last elected.
-    elected_at: RefCell<BTreeMap<usize, Duration>>,
     /// Writers that users have reached.
     opened: RefCell<BTreeSet<Writer>>,
     /// Boot UUIDs that the cluster data has shown, with their keepers.
@@ -136,14 +132,6 @@ impl Oracle {
         let keeper = new.dbs.get(&to).and_then(|db| db.keeper_uid().cloned());
         let node = world.all_nodes().into_iter().find(|node| Some(&node.uid) == keeper.as_ref());
         let Some(node) = node else { return };
-        self.elected_at.borrow_mut().insert(node.index, world.executor.now());
-        let mut reigns = self.reigns.borrow_mut();
-        let (ended, going_on) = std::mem::take(&mut *reigns)
-            .into_iter()
-            .partition(|(writer, _)| writer.node == node.index);
-        *reigns = going_on;
-        let ended: BTreeMap<_, _> = ended;
-        self.past_reigns.borrow_mut().extend(ended);
         if holds(&node, &to) {
             self.has_everything(world, &node, "is elected");
         }
@@ -178,21 +166,16 @@ impl Oracle {
         if commit.is_synchronous {
             self.covered.borrow_mut().insert(commit.write, commit);
         }
-        let elected_at = self.elected_at.borrow().get(&commit.writer.node).copied();
         let mut reigns = self.reigns.borrow_mut();
-        let own = if elected_at.is_some_and(|at| commit.at < at) {
-            // Made in an earlier reign, and heard of only now.
-            (commit.at, commit.at)
-        } else {
-            let reign = reigns.entry(commit.writer).or_insert((commit.at, commit.at));
-            *reign = (reign.0.min(commit.at), reign.1.max(commit.at));
-            *reign
-        };
-        let past = self.past_reigns.borrow();
-        let other =
-            past.iter().map(|(writer, its)| (writer, its)).chain(reigns.iter()).find(
-                |(writer, its)| **writer != commit.writer && its.0 <= own.1 && own.0 <= its.1,
-            );
+        let own = *reigns
+            .entry(commit.writer)
+            .and_modify(|reign| *reign = (reign.0.min(commit.at), reign.1.max(commit.at)))
+            .or_insert((commit.at, commit.at));
+        // A master that is elected back goes on with its timeline, and what another took in between is not on it: that shows
+        // as two reigns that overlap.
+        let other = reigns
+            .iter()
+            .find(|(writer, its)| **writer != commit.writer && its.0 <= own.1 && own.0 <= its.1);
         if let Some((writer, its)) = other {
             let text = format!(
                 "{:?} acknowledged commits made from {:?} to {:?}, and {writer:?} from {:?} to {:?}",

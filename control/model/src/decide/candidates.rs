@@ -36,6 +36,7 @@ impl Judge<'_> {
                 && self.validity(uid, db) == Validity::Valid
                 && self.status(uid, db) == Status::Good
                 && self.is_near(uid, db, master)
+                && self.is_latest_reign(uid, db)
         });
         best.extend(former_masters.map(|(uid, db)| (uid.clone(), db)));
         best.retain(|(uid, db)| self.is_heard(uid, db));
@@ -54,6 +55,26 @@ impl Judge<'_> {
             self.reasons.add(reason.db(uid).keeper(&db.spec.keeper_uid));
         }
         allowed
+    }
+
+    /// Whether nobody can have taken commits after this former master: every other one says that it still is on the same
+    /// timeline, or clients have not been sent there. The timeline of a master that was promoted and fell silent before it
+    /// could report is not known, and going back to the old one would drop what it took. The reference does.
+    fn is_latest_reign(&self, uid: &DbUid, db: &DraftDb) -> bool {
+        let is_closed = self.draft.proxy.spec.master_db_uid.is_empty();
+        let later = self.draft.dbs.iter().find(|(other, its)| {
+            let is_unopened = is_closed && *other == self.draft.master_uid();
+            let is_unpromoted =
+                its.is_reported_healthy && its.status.timeline_id == db.status.timeline_id;
+            *other != uid && its.kind() == DbKind::Master && !is_unopened && !is_unpromoted
+        });
+        if let Some((later, _)) = later {
+            let message =
+                "ignoring former master since another one may have taken commits after it";
+            let reason = Reason::warn("former_master_outdated", message).db(uid);
+            self.reasons.add(reason.keeper(&db.spec.keeper_uid).with("masterDB", later.as_str()));
+        }
+        later.is_none()
     }
 
     /// Whether there is no doubt about it right now. The reference elects a db whose keeper fell silent, as long as that is
