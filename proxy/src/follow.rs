@@ -3,7 +3,7 @@
 
 mod announce;
 
-use crate::check::{Master, OnFailure, Pace, Plan, Step, Wish, plan, wish};
+use crate::check::{Absence, Master, OnFailure, Pace, Plan, Step, Wish, plan, wish};
 use crate::fence::boottime;
 use crate::gatehouse::Gatehouse;
 use crate::metrics::ControlMetrics;
@@ -13,6 +13,7 @@ use announce::Announcer;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
+use stolon_model::cluster::ClusterData;
 use stolon_model::generation::Generation;
 use stolon_model::info::ProxyInfo;
 use stolon_model::uid::{InfoUid, ProxyUid, short_uid};
@@ -27,6 +28,10 @@ const BREATH: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest time between two looks at the clock that runs on while the machine is suspended.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a proxy that ends waits for the sentinel to take it out of the enabled ones. Stolon's sentinel does that only when
+/// the key is gone.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What `--stop-listening` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub struct Follower {
     rng: RefCell<fastrand::Rng>,
     publisher: RefCell<Option<(Duration, Arc<Publisher>)>>,
     pace: Cell<Pace>,
+    /// The generation that was published last.
+    applied: Cell<Generation>,
     /// When the fence falls, on CLOCK_BOOTTIME; none when it has fallen.
     falls_at: Cell<Option<Duration>>,
 }
@@ -76,6 +83,7 @@ impl Follower {
             rng: RefCell::new(rng),
             publisher: RefCell::new(None),
             pace: Cell::new(pace),
+            applied: Cell::new(Generation::NONE),
             falls_at: Cell::new(Some(boottime() + pace.timeout)),
         }
     }
@@ -101,10 +109,43 @@ impl Follower {
             self.metrics.watch_restarts(wakes.restarts());
             checked();
         }
-        let publisher = self.publisher.take();
-        if let Some((_, publisher)) = publisher {
-            publisher.revoke().await;
+        self.leave().await;
+    }
+
+    /// Takes back what this proxy has published. Its key must not just vanish: a sentinel takes that for a proxy that may still
+    /// forward, and waits for it. So it first says that it has closed, and waits a moment for the sentinel to take it out.
+    async fn leave(&self) {
+        let Some((_, publisher)) = self.publisher.take() else { return };
+        if !self.gatehouse.drop_target(&Absence::NoProxy).await {
+            // The key stays until its lease ends, and the sentinel waits for the fence.
+            return;
         }
+        let info = self.info(self.applied.get(), self.pace.get().timeout);
+        let info = ProxyInfo { is_closed: true, ..info };
+        let taken_out = async {
+            publisher.publish(&info).await.map_err(|error| error.to_string())?;
+            let stop = CancellationToken::new();
+            let _stop_at_end = stop.clone().drop_guard();
+            let mut wakes = self.store.wake_on_cluster_data(stop);
+            loop {
+                let read = self.store.cluster_data().await.map_err(|error| error.to_string())?;
+                if !self.is_enabled(read.value.as_ref()) {
+                    return Ok::<_, String>(());
+                }
+                wakes.woken().await;
+            }
+        };
+        match tokio::time::timeout(LEAVING, taken_out).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => info!(error, "cannot tell the sentinel that this proxy has closed"),
+            Err(_) => info!("no sentinel has taken this proxy out of the enabled ones"),
+        }
+        publisher.revoke().await;
+    }
+
+    fn is_enabled(&self, data: Option<&ClusterData>) -> bool {
+        let proxy = data.and_then(|data| data.proxy.as_ref());
+        proxy.is_some_and(|proxy| proxy.spec.enabled_proxies.contains(&self.uid))
     }
 
     /// Does `work`, and lets the fence fall meanwhile if its time comes.
@@ -216,12 +257,7 @@ impl Follower {
     /// times of the specification.
     async fn publish(&self, generation: Generation, pace: Pace) -> Result<(), String> {
         let timeout = self.pace.get().timeout.max(pace.timeout);
-        let info = ProxyInfo {
-            info_uid: InfoUid::new(short_uid(&mut self.rng.borrow_mut())),
-            uid: self.uid.clone(),
-            generation,
-            proxy_timeout_nanos: i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX),
-        };
+        let info = self.info(generation, timeout);
         let (publisher, outdated) = self.publisher_for(timeout * 2);
         publisher.publish(&info).await.map_err(|error| {
             self.metrics.store_error("publish");
@@ -232,7 +268,18 @@ impl Follower {
             outdated.revoke().await;
         }
         self.pace.set(pace);
+        self.applied.set(generation);
         Ok(())
+    }
+
+    fn info(&self, generation: Generation, timeout: Duration) -> ProxyInfo {
+        ProxyInfo {
+            info_uid: InfoUid::new(short_uid(&mut self.rng.borrow_mut())),
+            uid: self.uid.clone(),
+            generation,
+            proxy_timeout_nanos: i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX),
+            is_closed: false,
+        }
     }
 
     /// The publisher whose lease lives for `ttl`, and the one before it.

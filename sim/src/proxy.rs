@@ -100,7 +100,13 @@ pub fn end(world: &Rc<World>, machine: &Rc<Machine>, in_order: bool) {
         && !machine.wire.is_cut()
         && let Some((_, publisher)) = publisher
     {
-        publisher.revoke();
+        // The last words, and what follows when the sentinel has had its time to read them.
+        if let Some(Ok(info)) = publisher.last().map(|last| json::decode::<ProxyInfo>(&last)) {
+            let info_uid = InfoUid::new(short_uid(&mut world.fork_rng()));
+            publisher.put_last(&json::encode(&ProxyInfo { info_uid, is_closed: true, ..info }));
+        }
+        let patience = world.span(50, 1000);
+        world.executor.after(patience, move || publisher.revoke());
     }
     world.executor.kill(process);
 }
@@ -256,6 +262,7 @@ impl Proxy {
             uid: self.uid.clone(),
             generation,
             proxy_timeout_nanos: i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX),
+            is_closed: false,
         };
         let ttl = timeout * 2;
         let known = self.machine.publisher.borrow().clone().filter(|(its, _)| *its == ttl);

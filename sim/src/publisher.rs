@@ -94,6 +94,19 @@ impl Publisher {
         }
     }
 
+    /// What was published last.
+    pub fn last(&self) -> Option<Vec<u8>> {
+        self.value.borrow().clone()
+    }
+
+    /// Puts the last words of a process that ends in order, if its key is still there.
+    pub fn put_last(&self, value: &[u8]) {
+        if let Some(lease) = self.lease.get() {
+            // A lease that is gone has taken the key with it.
+            let _ = self.world.store.put(&self.key, value, Some(lease));
+        }
+    }
+
     /// Ends the lease, and the key with it: the last words of a process that ends in order.
     pub fn revoke(&self) {
         if let Some(lease) = self.lease.take() {

@@ -93,6 +93,10 @@ pub struct ProxyInfo {
     /// How long it forwards without a complete check, in nanoseconds.
     #[serde(rename = "ProxyTimeout")]
     pub proxy_timeout_nanos: i64,
+    /// The last words of a proxy that ends: it forwards nothing and never will again, so that nobody has to wait for it. Stolon
+    /// does not know this field.
+    #[serde(rename = "Closed", skip_serializing_if = "std::ops::Not::not")]
+    pub is_closed: bool,
 }
 
 /// What a sentinel says of itself, at `P/sentinels/info/<uid>`.

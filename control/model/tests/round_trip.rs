@@ -396,9 +396,10 @@ proptest! {
         uids in (uid(), uid(), uid()),
         generation in generation(),
         proxy_timeout_nanos: i64,
+        is_closed: bool,
     ) {
         assert_round_trip!(keeper);
-        assert_round_trip!(ProxyInfo { info_uid: uids.0, uid: uids.1, generation, proxy_timeout_nanos });
+        assert_round_trip!(ProxyInfo { info_uid: uids.0, uid: uids.1, generation, proxy_timeout_nanos, is_closed });
         assert_round_trip!(SentinelInfo { uid: uids.2 });
     }
 

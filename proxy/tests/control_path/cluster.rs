@@ -166,6 +166,20 @@ impl Fixture {
         .await
     }
 
+    /// The last words of the proxy.
+    pub async fn closed(&self) -> ProxyInfo {
+        within("the last words", async {
+            loop {
+                let infos = self.store.proxy_infos().await.expect("infos");
+                match infos.good.get(&ProxyUid::new(ME)) {
+                    Some(info) if info.is_closed => return info.clone(),
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        })
+        .await
+    }
+
     pub async fn forwarding(&self) {
         self.eventually("forwarding", || self.status.snapshot().master.forwards).await;
     }

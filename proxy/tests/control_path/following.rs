@@ -4,6 +4,7 @@ use crate::cluster::{Fixture, Script, expect_echo, expect_end, master, within};
 use std::time::Duration;
 use stolon_model::time::GoTime;
 use stolon_proxy::follow::WhenFallen;
+use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -57,6 +58,41 @@ async fn every_publication_has_a_fresh_info_uid() {
             assert_ne!(first.info_uid, second.info_uid);
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_says_that_it_has_closed_until_the_sentinel_has_taken_it_out() {
+    let proxy = Fixture::new(WhenFallen::StopListening);
+    let script = script().await;
+    proxy.write(&script.at(1, "a")).await;
+    let sentinel = async {
+        let info = proxy.closed().await;
+        assert_eq!(info.generation.0, 1);
+        assert!(proxy.gatehouse.target().is_none(), "nothing is forwarded any more");
+        let mut data = script.at(2, "a");
+        if let Some(proxy) = &mut data.proxy {
+            proxy.spec.enabled_proxies.clear();
+        }
+        proxy.write(&data).await;
+    };
+    let end = async {
+        proxy.beside(proxy.forwarding()).await;
+        // It has left, and its key with it.
+        let infos = proxy.store.proxy_infos().await.expect("infos");
+        assert!(infos.good.is_empty(), "{infos:?}");
+    };
+    tokio::join!(end, sentinel);
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_does_not_wait_long_for_a_sentinel_that_does_not_care() {
+    let proxy = Fixture::new(WhenFallen::StopListening);
+    let script = script().await;
+    proxy.write(&script.at(1, "a")).await;
+    let began = Instant::now();
+    proxy.beside(proxy.forwarding()).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(proxy.store.proxy_infos().await.expect("infos").good.is_empty());
 }
 
 #[tokio::test]

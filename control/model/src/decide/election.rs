@@ -43,6 +43,7 @@ pub(super) fn hand_over(pass: &mut Pass<'_>, old: &DbUid, new: &DbUid) {
             master.spec.external_synchronous_standbys = None;
         }
     }
+    pass.observer.closed_since = Some(pass.timers.now.mono);
     let proxy = &mut pass.draft.proxy;
     if !proxy.spec.master_db_uid.is_empty() {
         proxy.spec.master_db_uid = DbUid::default();

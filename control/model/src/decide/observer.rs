@@ -19,6 +19,8 @@ pub struct Observer {
     pub(super) keepers: BTreeMap<KeeperUid, Heard<KeeperInfo>>,
     /// The last info of each proxy.
     pub(super) proxies: BTreeMap<ProxyUid, ProxyHeard>,
+    /// Since when proxies have no target.
+    pub(super) closed_since: Option<Mono>,
     /// Since when a keeper is silent.
     pub(super) keeper_errors: BTreeMap<KeeperUid, Mono>,
     /// Since when there is no good report of a db.
@@ -44,7 +46,10 @@ pub(super) struct Heard<Info> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ProxyHeard {
     pub(super) info: ProxyInfo,
+    /// When the info was found new.
     pub(super) at: Mono,
+    /// When the record was last found in place.
+    pub(super) present: Mono,
     pub(super) missing_since: Option<Mono>,
 }
 
@@ -101,6 +106,7 @@ impl Observer {
         Self {
             keepers: before.keepers.clone(),
             convergence: before.convergence.clone(),
+            closed_since: before.closed_since,
             written: before.written,
             ..self.clone()
         }

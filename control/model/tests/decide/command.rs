@@ -16,7 +16,7 @@
 //! apply K..                 keepers converge to what the cluster data wants and say so; `all` is every one that talks
 //! mute K.. | unmute K..     they say nothing any more, or talk again
 //! gone K.. | garbage K..    their record is deleted, or overwritten by nonsense
-//! proxy P.. [KEY=VALUE..]   proxies come up, or publish: generation, timeout
+//! proxy P.. [KEY=VALUE..]   proxies come up, or publish: generation, timeout, closed
 //! ack P..                   proxies apply and publish the current generation; `all` is every one that talks
 //! fail-writes N             the next writes fail
 //! show POINTER..            parts of the cluster data
@@ -256,6 +256,10 @@ fn proxy(world: &mut World, words: &[&str]) {
             match *key {
                 "generation" => proxy.generation = Generation(number(value)),
                 "timeout" => proxy.timeout = span(value),
+                "closed" => {
+                    proxy.is_closed = *value == "yes";
+                    proxy.target = None;
+                }
                 _ => panic!("no such setting of a proxy: {key}"),
             }
         }

@@ -180,6 +180,8 @@ pub struct SimProxy {
     pub is_garbage: bool,
     /// Where it forwards to, as long as its last check is young enough.
     pub target: Option<DbUid>,
+    /// Whether it says that it has closed for good.
+    pub is_closed: bool,
     checked: Mono,
     next: Option<Mono>,
 }
@@ -194,6 +196,7 @@ impl SimProxy {
             is_mute: false,
             is_garbage: false,
             target: None,
+            is_closed: false,
             checked: Mono::default(),
             next: None,
         }
@@ -222,6 +225,7 @@ impl SimProxy {
             uid: self.uid.clone(),
             generation: self.generation,
             proxy_timeout_nanos: i64::try_from(self.timeout.as_nanos()).unwrap_or(i64::MAX),
+            is_closed: self.is_closed,
         });
         self.next = Some(now.plus(interval));
     }

@@ -153,10 +153,10 @@ impl Fault {
         match event {
             Event::CutProxy(_) => proxy.is_mute = !proxy.is_mute,
             // The record of a living proxy is back within two seconds; one that is gone longer is of a dead one.
+            // It is cut off too, and goes on until its fence falls.
             Event::LoseProxyRecord(_) => {
                 proxy.info = None;
                 proxy.is_mute = true;
-                proxy.target = None;
             }
             _ => proxy.is_garbage = !proxy.is_garbage,
         }
