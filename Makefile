@@ -40,7 +40,7 @@ lint: ## Check format and lints
 .PHONY: test
 test: ## Install what is missing and run every test: units, model, store, end to end, Docker
 	@scripts/deps test
-	cargo build --locked $(BINARIES)
+	cargo build --locked --workspace --all-targets
 	majors=$$(scripts/postgres-majors) && \
 	  export STOLON_BIN_DIR=$(CURDIR)/target/debug STOLON_PG_MAJORS_DIR=$$majors && \
 	  if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; \
