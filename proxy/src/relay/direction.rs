@@ -24,14 +24,18 @@ const RESCUED: u64 = 8 * 1024 * 1024;
 
 /// Says whether bytes may be exchanged with the master now.
 pub trait Gate {
-    /// Asked each time before bytes are given to the master, and after bytes were taken from it.
+    /// Whether bytes may go to the master. Asked each time before they are given.
     fn is_open(&self) -> bool;
+
+    /// Whether the master may not be heard any more either. Asked each time after bytes were taken from it. A gate may be
+    /// closed before that: what the master says until its time is over is good.
+    fn is_over(&self) -> bool;
 }
 
 /// Which end of a direction is the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guarded {
-    /// Nothing is taken from behind a closed gate.
+    /// Nothing is taken from a master whose time is over.
     Source,
     /// Nothing is given through a closed gate.
     Sink,
@@ -168,11 +172,12 @@ impl Direction {
                         ready!(self.poll_take(cx, source, resources)).map_err(Fault::Source)?;
                     if taken == 0 {
                         self.state = State::ShuttingDown;
-                    } else if self.guarded == Guarded::Source && !gate.is_open() {
-                        // What came while the gate was open may still be given; this may have come after. Nothing was pending
-                        // before it.
+                    } else if self.guarded == Guarded::Source && gate.is_over() {
+                        // What came before may still be given; this may have come after. Nothing was pending before it, and
+                        // nothing may follow the gap, even if the time is prolonged by now.
                         self.memory.forget();
                         self.release(resources);
+                        self.state = State::Done;
                         return Poll::Ready(Err(Fault::GateClosed));
                     }
                 }

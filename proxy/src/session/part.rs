@@ -3,7 +3,7 @@
 
 use crate::outcome::{End, Outcome};
 use crate::registry::Membership;
-use crate::relay::Relay;
+use crate::relay::{Gate, Relay};
 use crate::socket;
 use crate::target::Target;
 use crate::worker::Thread;

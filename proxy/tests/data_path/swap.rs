@@ -48,6 +48,40 @@ async fn the_client_gets_what_the_master_had_sent() {
 }
 
 #[tokio::test]
+async fn what_a_client_gets_has_no_gap() {
+    for mode in [RelayMode::Copy, RelayMode::Splice, RelayMode::Auto] {
+        for after in [0, 1 << 20, 3 << 20, 6 << 20, 9 << 20] {
+            let tuning = Tuning { mode, bulk_after: 2 << 20, ..Tuning::default() };
+            let (proxy, _old, mut client, mut server) = session(Settings { tuning, ..raw() }).await;
+            let numbers = tokio::spawn(async move {
+                use tokio::io::AsyncWriteExt;
+                for first in (0_u64..).step_by(1024) {
+                    let chunk: Vec<u8> = (first..first + 1024).flat_map(u64::to_be_bytes).collect();
+                    if server.write_all(&chunk).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let reader = tokio::spawn(async move {
+                let mut got = Vec::new();
+                within("the end", client.read_to_end(&mut got)).await.expect("an end in order");
+                got
+            });
+            eventually("the stream", || proxy.workers.totals().bytes_down > after).await;
+            let epoch = proxy.routing.hold();
+            assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+            let got = reader.await.expect("the reader");
+            numbers.await.expect("the master");
+            let gap = got
+                .chunks_exact(8)
+                .zip(0_u64..)
+                .find(|(bytes, number)| *bytes != number.to_be_bytes().as_slice());
+            assert!(gap.is_none(), "{mode} after {after}: instead of {:?}", gap.map(|(_, n)| n));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_busy_session_ends() {
     let (proxy, _old, client, server) = session(raw()).await;
     let (mut client_in, client_out) = client.into_split();
