@@ -42,7 +42,7 @@ use crate::status::Status;
 use crate::target::{Route, Routing, Target};
 use crate::worker::Workers;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -119,10 +119,18 @@ impl Gatehouse {
         self.routing.load().target().cloned()
     }
 
-    /// Whether the port could be opened now. A proxy that starts on a port that is taken, or that it may not have, is a
-    /// mistake that trying again does not mend.
+    /// Whether the port is taken, or one that this user may not have: starting there is a mistake that trying again does not
+    /// mend. An address that this machine does not have yet, or a name that cannot be resolved yet, is tried again later.
     pub fn probe(&self) -> Result<(), String> {
-        self.at_first_address(|address| self.settings.socket.probe(address)).map(|_| ())
+        let Ok(addresses) = self.listen_address.to_socket_addrs() else { return Ok(()) };
+        let mut refused = None;
+        for address in addresses {
+            match self.settings.socket.probe(address) {
+                Err(error) if is_mistake(&error) => refused = Some(explain_bind(address, &error)),
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Opens the port unless it is open or the proxy stops. True when it has just been opened.
@@ -130,8 +138,7 @@ impl Gatehouse {
         if self.is_listening() || self.is_draining.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let bind = |address| self.settings.socket.bind(address, self.workers.count());
-        let (address, listeners) = self.at_first_address(bind)?;
+        let (address, listeners) = self.bind()?;
         let bound = listeners.first().and_then(|first| first.local_addr().ok()).unwrap_or(address);
         self.workers.listen(listeners).await.map_err(|error| error.to_string())?;
         self.is_listening.store(true, Ordering::Relaxed);
@@ -144,11 +151,8 @@ impl Gatehouse {
         Ok(true)
     }
 
-    /// Does `work` with the first address of the name to listen on that allows it.
-    fn at_first_address<T>(
-        &self,
-        work: impl Fn(SocketAddr) -> io::Result<T>,
-    ) -> Result<(SocketAddr, T), String> {
+    /// Binds a listener for each thread to the first address of the name to listen on that allows it.
+    fn bind(&self) -> Result<(SocketAddr, Vec<TcpListener>), String> {
         let addresses = self.listen_address.to_socket_addrs().map_err(|error| {
             format!(
                 "cannot listen on {}: {error}; check --listen-address and --port",
@@ -157,8 +161,8 @@ impl Gatehouse {
         })?;
         let mut refused = format!("cannot listen on {}: no such address", self.listen_address);
         for address in addresses {
-            match work(address) {
-                Ok(done) => return Ok((address, done)),
+            match self.settings.socket.bind(address, self.workers.count()) {
+                Ok(listeners) => return Ok((address, listeners)),
                 Err(error) => refused = explain_bind(address, &error),
             }
         }
@@ -233,6 +237,10 @@ impl Gatehouse {
         self.workers.stop_all(End::Drain).await;
         let _ = tokio::time::timeout(crate::session::LONGEST_PARTING, self.workers.empty()).await;
     }
+}
+
+fn is_mistake(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
 fn explain_bind(address: SocketAddr, error: &io::Error) -> String {
