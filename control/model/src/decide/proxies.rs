@@ -62,8 +62,8 @@ fn heard_now(info: ProxyInfo, now: Mono) -> ProxyHeard {
 }
 
 /// Whether a proxy may hold connections. Once its info has not changed for twice the time-out that it publishes, it has closed
-/// them by itself. A record that vanished may have been newer than the last one that was seen, unless its proxy was silent for
-/// longer than that time-out already.
+/// them by itself. A record that vanished may have been newer than the last one that was seen, but not newer than the moment
+/// since when it is missing, and its proxy forwards no longer than its time-out after it wrote it.
 fn is_active(pass: &Pass<'_>, heard: &ProxyHeard) -> bool {
     if heard.info.is_closed {
         return false;
@@ -72,11 +72,13 @@ fn is_active(pass: &Pass<'_>, heard: &ProxyHeard) -> bool {
         .ok()
         .filter(|nanos| *nanos > 0)
         .map_or(pass.spec.proxy_timeout, Duration::from_nanos);
-    let was_silent = heard.present.since(heard.at) > timeout;
-    !pass.timers.passed(heard.at, timeout.saturating_mul(2))
-        || heard
-            .missing_since
-            .is_some_and(|since| !was_silent && !pass.timers.passed(since, timeout))
+    match heard.missing_since {
+        Some(since) => {
+            let was_silent = heard.present.since(heard.at) > timeout;
+            !was_silent && !pass.timers.passed(since, timeout)
+        }
+        None => !pass.timers.passed(heard.at, timeout.saturating_mul(2)),
+    }
 }
 
 /// Gives the proxies their target once all of them confirmed that they have none and it is promoted, and enables new proxies;
