@@ -30,7 +30,9 @@ pub(super) fn remove(pass: &mut Pass<'_>) {
 /// nothing of the keeper for the whole interval, whatever the wall clock says; the master must be heard of right now; and
 /// a standby that commits were, are or will be acknowledged by stays.
 pub(super) fn remove_with_standbys(pass: &mut Pass<'_>, master_uid: &DbUid) {
-    if pass.observer.db_errors.contains_key(master_uid) {
+    // Zero forgets keepers without a db at once; it cannot mean that for data.
+    let is_off = pass.spec.dead_keeper_removal_interval.is_zero();
+    if is_off || pass.observer.db_errors.contains_key(master_uid) {
         return;
     }
     let masters = [pass.before.dbs.get(master_uid), pass.draft.dbs.get(master_uid)];
