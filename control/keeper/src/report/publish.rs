@@ -66,7 +66,11 @@ impl Reporter {
                     Some(current) if current.0 == ttl => publisher.insert(current),
                     _ => publisher.insert((ttl, self.publisher(ttl))),
                 };
-                let outcome = match self.claim(&info, sleep_interval).await {
+                let claimed = tokio::select! {
+                    claimed = self.claim(&info, sleep_interval) => claimed,
+                    () = shutdown.cancelled() => break,
+                };
+                let outcome = match claimed {
                     Ok(true) => publisher.publish(&info).await,
                     Ok(false) => break,
                     Err(error) => Err(error),
