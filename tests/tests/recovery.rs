@@ -136,7 +136,9 @@ async fn a_restore_that_fails_leaves_nothing_and_is_tried_again() -> Result<()> 
             .run("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
             .await?;
         let backup = cluster.directory("backup")?;
-        origin.backup(&backup, &["-X", "fetch"])?;
+        // As a backup of a standby is: with a signal file that says to follow.
+        origin.backup(&backup, &["-X", "fetch", "-R"])?;
+        ensure!(backup.join("standby.signal").exists(), "the backup is not one of a standby");
         origin.stop("fast")?;
         let pass = cluster.scratch.path("pass");
         let command = format!("cp -a {}/. %d && [ -e {} ]", backup.display(), pass.display());

@@ -120,6 +120,7 @@ pub fn change(pgdata: &Path, change: &FileChange) -> io::Result<()> {
             remove_file(&path)?;
             std::os::unix::fs::symlink("/dev/null", &path)
         }
+        FileChange::Remove { name } => remove_file(&pgdata.join(name)),
     }
 }
 

@@ -46,6 +46,11 @@ pub enum FileChange {
         /// The link.
         name: &'static str,
     },
+    /// Removes the file, which need not be there.
+    Remove {
+        /// The file.
+        name: &'static str,
+    },
 }
 
 impl FileChange {
@@ -55,8 +60,9 @@ impl FileChange {
 }
 
 impl Config {
-    /// The files that express this configuration. Signal files are only ever added: PostgreSQL itself removes them when it
-    /// is promoted.
+    /// The files that express this configuration. PostgreSQL itself removes its signal file when it is promoted. A
+    /// backup of a standby has one that would make it follow for ever, whatever else it is told: that is removed before its
+    /// recovery.
     pub fn files(&self, version: Option<PgVersion>, target: Target) -> Vec<FileChange> {
         let old = version.is_some_and(PgVersion::has_recovery_conf);
         let mut conf = String::new();
@@ -85,7 +91,10 @@ impl Config {
                 files.push(FileChange::write("recovery.conf", content));
             }
             RecoveryMode::Standby => files.push(FileChange::write("standby.signal", "")),
-            RecoveryMode::Recovery => files.push(FileChange::write("recovery.signal", "")),
+            RecoveryMode::Recovery => {
+                files.push(FileChange::Remove { name: "standby.signal" });
+                files.push(FileChange::write("recovery.signal", ""));
+            }
         }
         if let Some(passfile) = &self.recovery.passfile {
             files.push(FileChange::Write { name: PASSFILE, content: passfile.clone() });
@@ -211,6 +220,7 @@ mod tests {
         assert!(conf.starts_with("include_if_exists 'postgresql.conf'\nlog_line_prefix"));
         assert!(conf.ends_with("recovery_target_timeline = 'latest'\n"));
         assert_eq!(content(&files, "recovery.signal"), Some(""));
+        assert!(files.contains(&FileChange::Remove { name: "standby.signal" }));
         assert_eq!(files.last(), Some(&FileChange::LinkToNull { name: "postgresql.auto.conf" }));
     }
 
