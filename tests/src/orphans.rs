@@ -65,8 +65,8 @@ pub fn look(pid: i32) -> Option<Entry> {
     })
 }
 
-/// Kills `root` and all below it in one sweep.
-pub fn kill_tree(root: i32) {
+/// The pids of `root` and of all below it.
+pub fn tree(root: i32) -> Vec<i32> {
     let all = all();
     let mut tree = vec![root];
     let mut next = 0;
@@ -78,7 +78,12 @@ pub fn kill_tree(root: i32) {
         );
         next += 1;
     }
-    for pid in tree.into_iter().filter_map(Pid::from_raw) {
+    tree
+}
+
+/// Kills `root` and all below it in one sweep.
+pub fn kill_tree(root: i32) {
+    for pid in tree(root).into_iter().filter_map(Pid::from_raw) {
         // It may be gone already.
         let _ = kill_process(pid, Signal::KILL);
     }

@@ -2,29 +2,27 @@
 
 use anyhow::{Result, ensure};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use stolon_tests::cluster::fast_with;
-use stolon_tests::scenario;
+use stolon_tests::{orphans, scenario};
 
 /// What no escaping of the superuser's and the replication user's password changes.
 const PARTS: [&str; 3] = ["battery", "staple", "r3pl"];
 
-/// Where a password stands in the command lines and environments of all processes that are ours to read, looked at again and
-/// again until `is_over`.
+/// Where a password stands in the command lines and environments of the processes of this test, looked at again and again
+/// until `is_over`. Those of other tests that run beside it are not the subject.
 fn passwords_in_processes(is_over: &AtomicBool) -> Vec<String> {
+    let own = std::process::id().cast_signed();
     let mut found = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let is_process = entry.file_name().to_string_lossy().parse::<u32>().is_ok();
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            let is_ours = ["stolon", "post", "pg_", "initdb", "sh"];
-            if !is_process || !is_ours.iter().any(|start| name.starts_with(start)) {
-                continue;
-            }
+        for pid in orphans::tree(own) {
+            let process = Path::new("/proc").join(pid.to_string());
+            let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
             for file in ["cmdline", "environ"] {
-                let path = entry.path().join(file);
+                let path = process.join(file);
                 // A process that ended meanwhile shows nothing.
                 let bytes = fs::read(&path).unwrap_or_default();
                 found.extend(passwords_in(&format!("{file} of {}", name.trim()), &bytes));
