@@ -1,6 +1,7 @@
 //! The data path in this process, without a control plane: relay by size and mode, set-up of sessions, swap and drop.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![expect(clippy::print_stdout, reason = "a bench is read in a terminal")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::net::SocketAddr;
@@ -50,7 +51,7 @@ impl Proxy {
     async fn forward_to(&self, master: u16) {
         let address = SocketAddr::from(([127, 0, 0, 1], master));
         let deadline = boottime() + Duration::from_secs(3600);
-        let db = DbUid::new(&master.to_string());
+        let db = DbUid::new(master.to_string());
         self.gatehouse.forward(Generation(1), db, address, deadline).await;
     }
 
