@@ -189,12 +189,12 @@ fn arguments(
         ("--initial-advertise-peer-urls", peer),
         ("--initial-cluster", peers.join(",")),
         ("--initial-cluster-state", "new".to_owned()),
-        // A member that thaws must not depose the leader: the default since etcd 3.5.
-        ("--pre-vote", "true".to_owned()),
     ]
     .into_iter()
     .flat_map(|(flag, value)| [flag.to_owned(), value])
     .collect();
+    // A member that thaws must not depose the leader: the default since etcd 3.5.
+    arguments.push("--pre-vote".to_owned());
     if let Some(tls) = tls {
         let file = |path: &Path| path.display().to_string();
         arguments.extend(["--client-cert-auth".to_owned()]);
