@@ -54,7 +54,7 @@ test-replacement: ## Replace the binaries of a running cluster one by one by tho
 	STOLON_BIN_DIR=$(CURDIR)/target/debug cargo test --locked -p stolon-tests --test replacement
 
 .PHONY: bench
-bench: ## Measure the data path beside HAProxy, nginx and PgBouncer (20 minutes); results in bench/results
+bench: ## Measure the data path beside HAProxy, nginx and PgBouncer, in five rounds; results in bench/results
 	@scripts/deps bench
 	cargo build --locked --release -p stolon-proxy -p stolon-bench
 	target/release/compare --out bench/results
