@@ -2,6 +2,7 @@
 
 use crate::stop::UsageError;
 use std::path::PathBuf;
+use stolon_model::quote::quote;
 use stolon_model::time::GoDuration;
 use stolon_store::config::DEFAULT_PREFIX;
 use stolon_store::{Config, ConfigSource, TlsFiles};
@@ -64,14 +65,14 @@ impl CommonFlags {
                     "configmap" => {}
                     "" => return Err(UsageError::new("unspecified kubernetes resource kind")),
                     kind => {
-                        let text = format!("wrong kubernetes resource kind: {kind:?}");
+                        let text = format!("wrong kubernetes resource kind: {}", quote(kind));
                         return Err(UsageError::new(text));
                     }
                 }
                 Err(self.left_out())
             }
             "consul" => Err(self.left_out()),
-            other => Err(UsageError::new(format!("Unknown store backend: {other:?}"))),
+            other => Err(UsageError::new(format!("Unknown store backend: {}", quote(other)))),
         }
     }
 

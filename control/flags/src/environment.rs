@@ -4,6 +4,7 @@ use crate::flag::{Flag, FlagSet};
 use crate::program::Program;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use stolon_model::quote::quote;
 
 /// The flags that variables set, in alphabetical order, which decides which of two flags that write the same value wins. An
 /// empty variable is an unset one. An error names the variable.
@@ -24,7 +25,7 @@ pub fn read<'a>(
             return Err(format!("invalid value {value:?} for {variable}: it is not UTF-8 text"));
         };
         flag.check(value)
-            .map_err(|why| format!("invalid value {value:?} for {variable}: {why}"))?;
+            .map_err(|why| format!("invalid value {} for {variable}: {why}", quote(value)))?;
         set.push((flag.clone(), value.to_owned()));
     }
     Ok(set)

@@ -3,6 +3,7 @@
 use crate::program::{Deprecated, Program};
 use crate::value::{self, Kind};
 use clap::{Arg, Command};
+use stolon_model::quote::quote;
 
 /// A flag under the name the user gave it.
 #[derive(Clone, Debug)]
@@ -41,8 +42,9 @@ impl<'a> Flag<'a> {
 
     /// Why `value` does not fit, if so, in pflag's words.
     pub fn check(&self, value: &str) -> Result<(), String> {
-        value::check(self.arg, value)
-            .map_err(|why| format!("invalid argument {value:?} for {:?} flag: {why}", self.label()))
+        value::check(self.arg, value).map_err(|why| {
+            format!("invalid argument {} for {:?} flag: {why}", quote(value), self.label())
+        })
     }
 }
 

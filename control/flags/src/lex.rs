@@ -16,26 +16,26 @@ pub struct Line<'a> {
     pub version: bool,
 }
 
-/// Takes the words after the command's name apart. An error is pflag's text for the first word that does not fit.
-pub fn lex<'a>(flags: &FlagSet<'a>, words: &[String]) -> Result<Line<'a>, String> {
-    let mut line = Line::default();
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        if word == "--" {
-            line.positionals.extend(rest.cloned());
-            break;
-        } else if let Some(long) = word.strip_prefix("--") {
-            line.long(flags, word, long, &mut rest)?;
-        } else if let (Some(shorts), true) = (word.strip_prefix('-'), word.len() > 1) {
-            line.shorts(flags, shorts, &mut rest)?;
-        } else {
-            line.positionals.push(word.clone());
-        }
-    }
-    Ok(line)
-}
-
 impl<'a> Line<'a> {
+    /// Takes the words after the command's name apart. An error is pflag's text for the first word that does not fit; what
+    /// stands before it is taken.
+    pub fn read(&mut self, flags: &FlagSet<'a>, words: &[String]) -> Result<(), String> {
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            if word == "--" {
+                self.positionals.extend(rest.cloned());
+                break;
+            } else if let Some(long) = word.strip_prefix("--") {
+                self.long(flags, word, long, &mut rest)?;
+            } else if let (Some(shorts), true) = (word.strip_prefix('-'), word.len() > 1) {
+                self.shorts(flags, shorts, &mut rest)?;
+            } else {
+                self.positionals.push(word.clone());
+            }
+        }
+        Ok(())
+    }
+
     fn long<'w>(
         &mut self,
         flags: &FlagSet<'a>,
@@ -80,11 +80,15 @@ impl<'a> Line<'a> {
         rest: &mut impl Iterator<Item = &'w String>,
     ) -> Result<(), String> {
         let mut letters = shorts.chars();
-        while let Some(letter) = letters.next() {
+        loop {
+            // What pflag names in an error: this letter and those after it.
+            let run = letters.as_str();
+            let Some(letter) = letters.next() else { return Ok(()) };
             let after = letters.as_str();
             match flags.short(letter) {
                 Some(flag) => {
-                    if let Some(value) = after.strip_prefix('=') {
+                    // A lone equals sign is the value itself.
+                    if let Some(value) = after.strip_prefix('=').filter(|value| !value.is_empty()) {
                         return self.add(flag, value.to_owned());
                     } else if flag.is_switch() {
                         self.add(flag, "true".to_owned())?;
@@ -92,18 +96,17 @@ impl<'a> Line<'a> {
                         return self.add(flag, after.to_owned());
                     } else {
                         let value = rest.next().cloned().ok_or_else(|| {
-                            format!("flag needs an argument: {letter:?} in -{shorts}")
+                            format!("flag needs an argument: {letter:?} in -{run}")
                         })?;
                         return self.add(flag, value);
                     }
                 }
                 None if letter == 'h' => self.help = true,
                 None => {
-                    return Err(format!("unknown shorthand flag: {letter:?} in -{shorts}"));
+                    return Err(format!("unknown shorthand flag: {letter:?} in -{run}"));
                 }
             }
         }
-        Ok(())
     }
 
     fn add(&mut self, flag: &Flag<'a>, value: String) -> Result<(), String> {

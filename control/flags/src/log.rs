@@ -21,9 +21,12 @@ pub struct LogFlags {
 }
 
 impl LogFlags {
-    /// The word of the level that was asked for, `--debug` included; the log knows which words there are.
+    /// The word of the level that was asked for, `--debug` included. A word that is none remains, for the log to refuse.
     pub fn level_word(&self) -> &str {
-        if self.debug { "debug" } else { &self.log_level }
+        match self.log_level.as_str() {
+            "debug" | "info" | "warn" | "error" if self.debug => "debug",
+            word => word,
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! From words and variables to a filled struct of flags.
 
 use crate::flag::FlagSet;
-use crate::lex::{descend, lex};
-use crate::program::Program;
+use crate::lex::{Line, descend};
+use crate::program::{Deprecated, Program};
 use crate::stop::Stop;
 use crate::{environment, usage, value};
 use clap::{Args, Command};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use stolon_model::quote::quote;
 
 /// A filled struct of flags and what is known of how it was filled.
 #[derive(Clone, Debug)]
@@ -59,36 +60,63 @@ pub fn parse<A: Args>(
     {
         path.push(below);
     }
-    if asks_help {
-        return Err(Stop::asked(usage::help(program, &path)));
-    }
 
     let flags = FlagSet::of(program, &path);
-    let line = lex(&flags, &words).map_err(|error| usage_error(program, &path, &error))?;
+    let mut line = Line::default();
+    let read = line.read(&flags, &words);
+    let given = || set.iter().chain(&line.flags);
+    let notices: Vec<String> =
+        given().filter_map(|(flag, _)| flag.deprecated).map(Deprecated::notice).collect();
+    let values: BTreeMap<String, String> =
+        given().map(|(flag, value)| (flag.written().to_owned(), value.clone())).collect();
+    let filled = match read {
+        _ if asks_help => Err(help_command(program, &path, &line)),
+        Err(error) => Err(usage_error(program, &path, &error)),
+        Ok(()) => match early_stop(program, &path, &line) {
+            Some(stop) => Err(stop),
+            None => fill(&root, &path, &values, line.positionals)
+                .map_err(|error| usage_error(program, &path, error.to_string().trim_end())),
+        },
+    };
+    match filled {
+        Ok(args) => Ok(Parsed { args, notices, given: values }),
+        Err(stop) => Err(stop.after(&notices)),
+    }
+}
+
+/// What ends the program although every word was understood: a question for help or the version, an unknown command.
+fn early_stop(program: &Program, path: &[&Command], line: &Line<'_>) -> Option<Stop> {
     if line.help {
-        return Err(Stop::asked(usage::help(program, &path)));
+        return Some(Stop::asked(usage::help(program, path)));
     }
     if line.version && path.len() == 1 {
-        return Err(Stop::asked(format!("{} version {}\n", program.command, program.version)));
+        return Some(Stop::asked(format!("{} version {}\n", program.command, program.version)));
     }
     if line.version {
-        return Err(usage_error(program, &path, "unknown flag: --version"));
+        return Some(usage_error(program, path, "unknown flag: --version"));
     }
-    if let (true, Some(word)) =
-        (path.len() == 1 && root.has_subcommands(), line.positionals.first())
-    {
-        return Err(unknown_command(program, &root, word));
+    match (path, line.positionals.first()) {
+        ([root], Some(word)) if root.has_subcommands() => {
+            Some(unknown_command(program, root, word))
+        }
+        _ => None,
     }
+}
 
-    let mut notices = Vec::new();
-    let mut given = BTreeMap::new();
-    for (flag, value) in set.into_iter().chain(line.flags) {
-        notices.extend(flag.deprecated.map(|deprecated| deprecated.notice()));
-        given.insert(flag.written().to_owned(), value);
+/// The answer to `help` and the words after it, of which `path` is what is known.
+fn help_command(program: &Program, path: &[&Command], line: &Line<'_>) -> Stop {
+    if path.len() == 1 && !line.positionals.is_empty() {
+        let topic: Vec<String> = line.positionals.iter().map(|word| format!("`{word}`")).collect();
+        return Stop {
+            stderr: format!(
+                "Unknown help topic [{}]\n{}",
+                topic.join(" "),
+                usage::usage(program, path)
+            ),
+            ..Stop::default()
+        };
     }
-    let args = fill(&root, &path, &given, line.positionals)
-        .map_err(|error| usage_error(program, &path, error.to_string().trim_end()))?;
-    Ok(Parsed { args, notices, given })
+    Stop::asked(usage::help(program, path))
 }
 
 /// The declared flags and subcommands of a program, in the dialect.
@@ -139,7 +167,7 @@ fn usage_error(program: &Program, path: &[&Command], error: &str) -> Stop {
 }
 
 fn unknown_command(program: &Program, root: &Command, word: &str) -> Stop {
-    let mut error = format!("unknown command {word:?} for {:?}", program.command);
+    let mut error = format!("unknown command {} for {:?}", quote(word), program.command);
     let similar: Vec<&str> = root
         .get_subcommands()
         .map(Command::get_name)

@@ -19,7 +19,7 @@ impl UsageError {
 pub struct Stop {
     /// For standard output: help or version.
     pub stdout: String,
-    /// For standard error: an error of usage and the usage text.
+    /// For standard error: notices about deprecated flags, an error of usage and the usage text.
     pub stderr: String,
     /// A daemon logs this as a FATAL line after it has printed `stderr`.
     pub fatal: Option<String>,
@@ -46,6 +46,13 @@ impl Stop {
     /// An environment variable that does not make sense: a FATAL line only.
     pub(crate) fn environment(error: String) -> Self {
         Self { fatal: Some(error), code: 1, ..Self::default() }
+    }
+
+    /// The same, with notices before everything else on standard error.
+    pub(crate) fn after(mut self, notices: &[String]) -> Self {
+        let notices: String = notices.iter().map(|notice| format!("{notice}\n")).collect();
+        self.stderr.insert_str(0, &notices);
+        self
     }
 
     /// Prints everything but the FATAL line, which is the log's business.

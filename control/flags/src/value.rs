@@ -4,6 +4,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction};
 use std::any::TypeId;
 use std::error::Error as _;
+use stolon_model::quote::quote;
 use stolon_model::time::GoDuration;
 
 /// What kind of value a flag takes.
@@ -97,12 +98,12 @@ fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
+        _ => Err(format!("strconv.ParseBool: parsing {}: invalid syntax", quote(text))),
     }
 }
 
 fn parse_int(text: &str) -> Result<i64, String> {
-    let error = |why| format!("strconv.ParseInt: parsing {text:?}: {why}");
+    let error = |why| format!("strconv.ParseInt: parsing {}: {why}", quote(text));
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -112,7 +113,7 @@ fn parse_int(text: &str) -> Result<i64, String> {
 }
 
 fn parse_uint(text: &str) -> Result<u64, String> {
-    magnitude(text).map_err(|why| format!("strconv.ParseUint: parsing {text:?}: {why}"))
+    magnitude(text).map_err(|why| format!("strconv.ParseUint: parsing {}: {why}", quote(text)))
 }
 
 const INVALID: &str = "invalid syntax";

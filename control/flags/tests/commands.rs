@@ -86,13 +86,16 @@ fn short_flags_are_grouped_and_joined() {
     assert_eq!(ok(&["init", "-f", "-"]).command, init(false, "-", &[]));
     assert_eq!(ok(&["-f", "-", "init"]).command, init(false, "-", &[]));
     assert_eq!(ok(&["init", "-y=false", "--", "-f"]).command, init(false, "", &["-f"]));
+    assert_eq!(ok(&["init", "-f="]).command, init(false, "=", &[]));
 }
 
 #[test]
 fn short_flags_have_errors_of_their_own() {
     let error = |words: &[&str]| run(words, &[]).unwrap_err().fatal.unwrap();
     assert_eq!(error(&["init", "-f"]), "flag needs an argument: 'f' in -f");
-    assert_eq!(error(&["init", "-yq"]), "unknown shorthand flag: 'q' in -yq");
+    assert_eq!(error(&["init", "-yf"]), "flag needs an argument: 'f' in -f");
+    assert_eq!(error(&["init", "-yqh"]), "unknown shorthand flag: 'q' in -qh");
+    assert_eq!(error(&["init", "-y="]), "unknown shorthand flag: '=' in -=");
     assert_eq!(
         error(&["init", "-y=x"]),
         r#"invalid argument "x" for "-y, --yes" flag: strconv.ParseBool: parsing "x": invalid syntax"#
@@ -112,6 +115,24 @@ fn an_unknown_command_points_to_the_help() {
     assert_eq!(
         stop.stderr,
         "Error: unknown command \"statsu\" for \"stolonctl\"\n\nDid you mean this?\n\tstatus\n\nRun 'stolonctl --help' for usage.\n"
+    );
+}
+
+#[test]
+fn an_unknown_help_topic_is_said_to_be_one() {
+    let stop = run(&["help", "foo", "bar"], &[]).unwrap_err();
+    assert_eq!((stop.code, stop.stdout.as_str(), &stop.fatal), (0, "", &None));
+    let start = "Unknown help topic [`foo` `bar`]\nUsage:\n  stolonctl [flags]\n";
+    assert!(stop.stderr.starts_with(start), "{}", stop.stderr);
+}
+
+#[test]
+fn names_in_errors_are_quoted_as_go_does() {
+    let error = |words: &[&str]| run(words, &[]).unwrap_err().fatal.unwrap();
+    assert_eq!(error(&["f\u{7}oo"]), r#"unknown command "f\aoo" for "stolonctl""#);
+    assert_eq!(
+        error(&["init", "--yes=\u{1b}"]),
+        r#"invalid argument "\x1b" for "-y, --yes" flag: strconv.ParseBool: parsing "\x1b": invalid syntax"#
     );
 }
 

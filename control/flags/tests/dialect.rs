@@ -202,6 +202,23 @@ fn deprecated_flags_work_and_say_so() {
     assert_eq!(parsed.notices, ["Flag --debug has been deprecated, use --log-level=debug instead"]);
     let parsed = run(&[], &[("STKEEPER_DEBUG", "true")]).unwrap();
     assert_eq!(parsed.notices, ["Flag --debug has been deprecated, use --log-level=debug instead"]);
+    // A bad level is bad beside it too.
+    assert_eq!(ok(&["--debug", "--log-level=error"]).args.log.level_word(), "debug");
+    assert_eq!(ok(&["--debug", "--log-level=loud"]).args.log.level_word(), "loud");
+}
+
+#[test]
+fn deprecated_flags_say_so_before_help_and_errors_too() {
+    let debug = "Flag --debug has been deprecated, use --log-level=debug instead\n";
+    let id = "Flag --id has been deprecated, please use --uid\n";
+    let stderr = |words: &[&str]| run(words, &[("STKEEPER_ID", "k")]).unwrap_err().stderr;
+    assert_eq!(stderr(&["--help"]), id);
+    assert_eq!(stderr(&["--debug", "--version"]), format!("{id}{debug}"));
+    let said = stderr(&["--debug", "--nope", "--id=x"]);
+    assert!(said.starts_with(&format!("{id}{debug}Error: unknown flag: --nope\nUsage:")), "{said}");
+    // A value that does not fit is not taken.
+    let said = stderr(&["--debug=maybe"]);
+    assert!(said.starts_with(&format!("{id}Error: invalid argument \"maybe\"")), "{said}");
 }
 
 #[test]
