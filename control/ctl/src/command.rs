@@ -28,6 +28,9 @@ pub fn run(arguments: Arguments, console: &mut Console<'_>) -> anyhow::Result<()
         Some(Command::Clusterdata(arguments)) if arguments.command.is_none() => {
             return help(&["clusterdata"], console);
         }
+        Some(Command::Register(flags)) if flags.version => {
+            return console.say(&format!("register version {}", PROGRAM.version));
+        }
         Some(Command::Register(_)) => bail!(
             "stolonctl register is left out of this build, which does not publish to Consul: point clients at stolon-proxy, \
              or run the register command of Stolon, which understands the same cluster data"

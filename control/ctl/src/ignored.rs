@@ -8,7 +8,10 @@ pub struct IgnoredFlags;
 
 /// Flags of Stolon's `stolonctl register`, which is left out.
 #[derive(Clone, Copy, Debug)]
-pub struct RegisterFlags;
+pub struct RegisterFlags {
+    /// It has a version of its own to tell.
+    pub version: bool,
+}
 
 const GLOBAL: &[&str] = &["kube-context", "kube-namespace", "kubeconfig", "log-level"];
 
@@ -67,8 +70,8 @@ impl FromArgMatches for IgnoredFlags {
 }
 
 impl FromArgMatches for RegisterFlags {
-    fn from_arg_matches(_: &ArgMatches) -> Result<Self, Error> {
-        Ok(Self)
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Ok(Self { version: matches.get_one::<bool>("version").copied().unwrap_or_default() })
     }
 
     fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), Error> {

@@ -76,6 +76,8 @@ fn register_is_left_out_and_says_so() {
         ["register", "--cluster-name=c", "--register-backend", "consul", "--register-master"];
     let error = Ctl::bare().error(&words);
     assert!(error.starts_with("stolonctl register is left out of this build"), "{error}");
+    let version = format!("register version {}\n", stolon_flags::VERSION);
+    assert_eq!(Ctl::bare().ok(&["register", "--version"]), version);
 }
 
 #[test]
