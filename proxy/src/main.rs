@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             stolon_daemon::run(settings, |context| run::run(config, context))
         }
         Err(error) => {
-            log::fatal(&format!("{error:#}"));
+            log::fatal(&log::chain(error.as_ref()).to_string());
             ExitCode::FAILURE
         }
     }

@@ -77,7 +77,7 @@ where
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::fatal(&format!("{error:#}"));
+            log::fatal(&log::chain(error.as_ref()).to_string());
             ExitCode::FAILURE
         }
     };

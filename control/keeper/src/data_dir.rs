@@ -22,8 +22,16 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// It could not be made.
-    #[error("cannot create data dir: {0}")]
-    Create(#[source] io::Error),
+    #[error(
+        "cannot create data dir: mkdir {path}: {source}; give a --data-dir that the keeper may make or write to",
+        path = path.display()
+    )]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It cannot be looked at.
     #[error("cannot access data dir \"{path}\": {source}", path = path.display())]
     Access {
@@ -66,7 +74,11 @@ impl DataDir {
     /// Makes the directory if it is missing (mode 0700, parents too) and checks that only its owner can write to it and
     /// that the keeper can.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(DataDirError::Create)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| DataDirError::Create { path: path.to_owned(), source })?;
         let metadata = std::fs::metadata(path)
             .map_err(|source| DataDirError::Access { path: path.to_owned(), source })?;
         if !metadata.is_dir() {
@@ -146,7 +158,8 @@ mod tests {
         let path = dir.path().join("file");
         std::fs::write(&path, "").unwrap();
         let error = DataDir::open(&path).unwrap_err();
-        assert!(error.to_string().starts_with("cannot create data dir: "), "{error}");
+        let start = format!("cannot create data dir: mkdir {}: ", path.display());
+        assert!(error.to_string().starts_with(&start), "{error}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     match start(&parsed) {
         Ok(code) => code,
         Err(error) => {
-            log::fatal(&format!("{error:#}"));
+            log::fatal(&log::chain(error.as_ref()).to_string());
             ExitCode::FAILURE
         }
     }

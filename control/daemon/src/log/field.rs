@@ -60,8 +60,8 @@ impl Display for Chain<'_> {
         let mut cause = self.0.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            // Some errors repeat their cause in their own text.
-            if !said.ends_with(&text) {
+            // Some errors have their cause in their own text, before what to do about it.
+            if !said.contains(&text) {
                 write!(f, ": {text}")?;
             }
             said = text;

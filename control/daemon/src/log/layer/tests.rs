@@ -59,16 +59,22 @@ fn an_error_is_logged_with_its_causes() {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot read")]
     struct Outer(#[source] std::io::Error);
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read: {0}; buy a disk")]
+    struct Telling(#[source] std::io::Error);
     let lines = logged(Level::Info, || {
         let error = Outer(std::io::Error::other("no disk"));
         tracing::warn!(error = %chain(&error), "m");
         tracing::warn!(error = &error as &dyn std::error::Error, "n");
+        let error = Telling(std::io::Error::other("no disk"));
+        tracing::warn!(error = %chain(&error), "o");
     });
     assert_eq!(
         lines,
         [
             r#"WARN m	{"error": "cannot read: no disk"}"#,
-            r#"WARN n	{"error": "cannot read: no disk"}"#
+            r#"WARN n	{"error": "cannot read: no disk"}"#,
+            r#"WARN o	{"error": "cannot read: no disk; buy a disk"}"#
         ]
     );
 }
