@@ -26,7 +26,7 @@ const FEW_OPEN_FILES: u64 = 4096;
 pub struct Config {
     /// How to reach the store.
     pub store: stolon_store::Config,
-    /// Where to listen, as `host:port`.
+    /// Where to listen, as `host:port`; an empty host is every address of this machine.
     pub listen_address: String,
     /// What becomes of the port when no check is good.
     pub when_fallen: WhenFallen,
@@ -61,7 +61,7 @@ impl Config {
             ("count", flags.tcp_keepalive_count),
             ("interval", flags.tcp_keepalive_interval),
         ];
-        let store = flags.common.store_config()?;
+        flags.common.check()?;
         for (name, value) in keepalive {
             if value < 0 {
                 bail!("tcp keepalive {name} value must be greater or equal to 0");
@@ -76,6 +76,7 @@ impl Config {
         };
         let dial_timeout = at_least_zero("dial-timeout", flags.dial_timeout)?
             .context("dial-timeout must be greater than 0; give the longest time that connecting to the master may take")?;
+        let store = flags.common.store_config().context("cannot create cluster checker")?;
         Ok(Self {
             store,
             listen_address: joined(&flags.listen_address, &flags.port)?,
@@ -156,7 +157,6 @@ fn joined(host: &str, port: &str) -> anyhow::Result<String> {
     let port: u16 =
         port.parse().with_context(|| format!("port is {port:?}; give a number from 0 to 65535"))?;
     Ok(match host {
-        "" => format!("0.0.0.0:{port}"),
         six if six.parse::<Ipv6Addr>().is_ok() => format!("[{six}]:{port}"),
         other => format!("{other}:{port}"),
     })

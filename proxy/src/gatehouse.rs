@@ -42,7 +42,7 @@ use crate::status::Status;
 use crate::target::{Route, Routing, Target};
 use crate::worker::Workers;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -67,7 +67,8 @@ pub struct Gatehouse {
 }
 
 impl Gatehouse {
-    /// Starts the worker threads; they do not listen yet. `listen_address` is `host:port`.
+    /// Starts the worker threads; they do not listen yet. `listen_address` is `host:port`; an empty
+    /// host is every address of this machine.
     pub fn start(
         threads: usize,
         listen_address: String,
@@ -122,7 +123,7 @@ impl Gatehouse {
     /// Whether the port is taken, or one that this user may not have: starting there is a mistake that trying again does not
     /// mend. An address that this machine does not have yet, or a name that cannot be resolved yet, is tried again later.
     pub fn probe(&self) -> Result<(), String> {
-        let Ok(addresses) = self.listen_address.to_socket_addrs() else { return Ok(()) };
+        let Ok(addresses) = addresses(&self.listen_address) else { return Ok(()) };
         let mut refused = None;
         for address in addresses {
             match self.settings.socket.probe(address) {
@@ -153,7 +154,7 @@ impl Gatehouse {
 
     /// Binds a listener for each thread to the first address of the name to listen on that allows it.
     fn bind(&self) -> Result<(SocketAddr, Vec<TcpListener>), String> {
-        let addresses = self.listen_address.to_socket_addrs().map_err(|error| {
+        let addresses = addresses(&self.listen_address).map_err(|error| {
             format!(
                 "cannot listen on {}: {error}; check --listen-address and --port",
                 self.listen_address
@@ -243,6 +244,16 @@ fn is_mistake(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
+/// Where to listen, the first choice first. Every address in IPv6 is every one in IPv4 too, if there is IPv6 at all.
+fn addresses(host_and_port: &str) -> io::Result<Vec<SocketAddr>> {
+    match host_and_port.strip_prefix(':').map(str::parse) {
+        Some(Ok(port)) => {
+            Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()])
+        }
+        _ => Ok(host_and_port.to_socket_addrs()?.collect()),
+    }
+}
+
 fn explain_bind(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
@@ -252,5 +263,20 @@ fn explain_bind(address: SocketAddr, error: &io::Error) -> String {
             "cannot listen on {address}: this user may not use the port; choose one above 1023 with --port"
         ),
         _ => format!("cannot listen on {address}: {error}; check --listen-address and --port"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_host_is_every_address() {
+        let texts = |given: &str| -> Vec<String> {
+            addresses(given).unwrap().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(texts(":5432"), ["[::]:5432", "0.0.0.0:5432"]);
+        assert_eq!(texts("127.0.0.1:5432"), ["127.0.0.1:5432"]);
+        assert_eq!(texts("[::1]:0"), ["[::1]:0"]);
     }
 }

@@ -80,7 +80,7 @@ impl Config {
         if flags.data_dir.is_empty() {
             return Err(ConfigError::rule("data dir required"));
         }
-        let store = flags.common.store_config()?;
+        flags.common.check()?;
         let data_dir = DataDir::open(flags.data_dir.as_ref())?;
         if flags.pg_listen_address.is_empty() {
             return Err(ConfigError::rule("--pg-listen-address is required"));
@@ -100,6 +100,10 @@ impl Config {
             &flags.pg_advertise_port
         };
         let (superuser, replication) = auth::accounts(flags)?;
+        let store = flags
+            .common
+            .store_config()
+            .map_err(|error| ConfigError::rule(format!("cannot create keeper: {error}")))?;
         Ok(Self {
             uid: (!flags.uid.is_empty()).then(|| KeeperUid::new(&flags.uid)),
             data_dir,

@@ -58,6 +58,12 @@ fn values_are_taken_over() {
 }
 
 #[test]
+fn no_listen_address_is_every_address() {
+    let config = config(&["--listen-address="]).expect("good flags");
+    assert_eq!(config.listen_address, ":5432");
+}
+
+#[test]
 fn bad_values_are_named() {
     for (flag, text) in [
         ("--tcp-keepalive-idle=-1", "tcp keepalive idle value must be greater or equal to 0"),
@@ -70,6 +76,7 @@ fn bad_values_are_named() {
         ("--port=70000", "port is \"70000\"; give a number from 0 to 65535"),
         ("--dial-timeout=0", "dial-timeout must be greater than 0"),
         ("--threads=1000", "threads is 1000"),
+        ("--store-endpoints=ftp://a", "cannot create cluster checker: endpoints scheme must be"),
         ("--relay=fast", "relay mode must be auto, splice or copy, not \"fast\""),
     ] {
         let error = config(&[flag]).expect_err(flag);

@@ -73,6 +73,11 @@ fn every_rule_has_its_text() {
             &["--pg-su-passwordfile=x"],
             "only one of --pg-su-password or --pg-su-passwordfile must be provided",
         ),
+        (
+            &["--store-endpoints=ftp://a"],
+            "cannot create keeper: endpoints scheme must be http or https",
+        ),
+        (&["--store-endpoints=ftp://a", "--pg-repl-username="], "--pg-repl-username is required"),
         (&["--pg-su-password=\n"], "superuser password is empty after removing trailing new line"),
         (
             &["--pg-repl-password=\r\n"],
