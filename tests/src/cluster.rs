@@ -65,7 +65,7 @@ impl Cluster {
         let etcd = Etcd::start(&scratch).await?;
         let store = store_flags(&etcd.endpoint());
         let origin = Origin::Ours;
-        let site = Site { origin, postgres, user, store, passwords };
+        let site = Site { origin, postgres, user, store, daemon: vec![], passwords };
         Ok(Self { proxies: vec![], sentinels: vec![], keepers: vec![], etcd, site, scratch })
     }
 
@@ -98,7 +98,7 @@ impl Cluster {
             &self.scratch,
             &name,
             self.site.origin,
-            &self.site.store,
+            &[&self.site.store[..], &self.site.daemon].concat(),
         )?);
         Ok(())
     }
@@ -140,7 +140,8 @@ impl Cluster {
     /// Starts a further proxy that reaches etcd at `endpoint`.
     pub fn add_proxy_via(&mut self, endpoint: &str) -> Result<()> {
         let name = format!("proxy{}", self.proxies.len() + 1);
-        let proxy = Proxy::start(&self.scratch, &name, self.site.origin, &store_flags(endpoint))?;
+        let flags = [store_flags(endpoint), self.site.daemon.clone()].concat();
+        let proxy = Proxy::start(&self.scratch, &name, self.site.origin, &flags)?;
         self.proxies.push(proxy);
         Ok(())
     }

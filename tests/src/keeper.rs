@@ -1,5 +1,6 @@
 //! One `stolon-keeper` and its PostgreSQL.
 
+use crate::admin::Admin;
 use crate::binaries::Origin;
 use crate::client::{Client, SUPERUSER};
 use crate::orphans;
@@ -27,6 +28,8 @@ pub struct Site {
     pub user: OsUser,
     /// The flags that lead to the cluster.
     pub store: Vec<String>,
+    /// Further flags of every daemon.
+    pub daemon: Vec<String>,
     /// Files with the passwords of superuser and replication user.
     pub passwords: (PathBuf, PathBuf),
 }
@@ -42,6 +45,8 @@ pub struct Keeper {
     pub origin: Origin,
     /// Further flags.
     pub flags: Vec<String>,
+    /// What it shows of itself.
+    pub admin: Admin,
     site: Site,
     port: Port,
     data: PathBuf,
@@ -65,6 +70,7 @@ impl Keeper {
             process: None,
             origin: site.origin,
             flags: Vec::new(),
+            admin: Admin::reserve()?,
             site: site.clone(),
             port: Port::reserve()?,
             data,
@@ -73,21 +79,28 @@ impl Keeper {
 
     /// Starts its process again.
     pub fn restart(&mut self, scratch: &Scratch) -> Result<()> {
-        self.process = Some(Process::start(scratch, &self.uid, &mut self.command()?)?);
+        let mut command = self.command()?;
+        command.args(self.admin.flags());
+        self.process = Some(Process::start(scratch, &self.uid, &mut command)?);
         Ok(())
     }
 
     /// Its command line, which a test may change.
     pub fn command(&self) -> Result<Command> {
         orphans::adopt();
-        let Site { postgres, user, store, passwords, .. } = &self.site;
+        let Site { postgres, user, store, daemon, passwords, .. } = &self.site;
         let mut command = Command::new(self.origin.path("stolon-keeper")?);
         // The environment of whoever runs the tests is not the subject.
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.data);
-        command.args(store).args(["--uid", &self.uid]).arg("--data-dir").arg(&self.data);
+        command
+            .args(store)
+            .args(daemon)
+            .args(["--uid", &self.uid])
+            .arg("--data-dir")
+            .arg(&self.data);
         command.args([
             "--pg-listen-address",
             "127.0.0.1",

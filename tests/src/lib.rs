@@ -5,10 +5,12 @@
 //! * [`cluster`] owns everything of one test; [`etcd`], [`sentinel`], [`keeper`], [`proxy`] are its processes, [`ctl`] its
 //!   command line;
 //! * [`server`] is a PostgreSQL outside of the cluster; a [`gate`] holds PostgreSQL's programs at a step;
+//! * [`admin`] is what a daemon shows of itself;
 //! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut;
 //! * [`eventually`](eventually()) waits for a state; nothing here waits for time to pass;
 //! * [`process`], [`orphans`], [`ports`], [`scratch`], [`binaries`] and [`postgres`] are the ground it stands on.
 
+pub mod admin;
 pub mod binaries;
 pub mod client;
 pub mod cluster;

@@ -1,14 +1,12 @@
 //! One `stolon-proxy`.
 
+use crate::admin::Admin;
 use crate::binaries::Origin;
 use crate::ports::Port;
 use crate::process::Process;
 use crate::scratch::Scratch;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::process::Command;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// A proxy under test. Its ports stay its own when it is started again.
 #[derive(Debug)]
@@ -19,22 +17,22 @@ pub struct Proxy {
     pub origin: Origin,
     name: String,
     listen: Port,
-    admin: Port,
-    store: Vec<String>,
+    admin: Admin,
+    flags: Vec<String>,
 }
 
 impl Proxy {
-    /// Starts one; `store` are the flags that lead to the cluster.
-    pub fn start(scratch: &Scratch, name: &str, origin: Origin, store: &[String]) -> Result<Self> {
-        let (listen, admin) = (Port::reserve()?, Port::reserve()?);
-        let process = spawn(scratch, name, origin, &listen, &admin, store)?;
-        Ok(Self { process, origin, name: name.to_owned(), listen, admin, store: store.to_owned() })
+    /// Starts one; `flags` lead it to the cluster.
+    pub fn start(scratch: &Scratch, name: &str, origin: Origin, flags: &[String]) -> Result<Self> {
+        let (listen, admin) = (Port::reserve()?, Admin::reserve()?);
+        let process = spawn(scratch, name, origin, &listen, &admin, flags)?;
+        Ok(Self { process, origin, name: name.to_owned(), listen, admin, flags: flags.to_owned() })
     }
 
     /// Starts it again after its end.
     pub fn restart(&mut self, scratch: &Scratch) -> Result<()> {
         self.process =
-            spawn(scratch, &self.name, self.origin, &self.listen, &self.admin, &self.store)?;
+            spawn(scratch, &self.name, self.origin, &self.listen, &self.admin, &self.flags)?;
         Ok(())
     }
 
@@ -45,25 +43,7 @@ impl Proxy {
 
     /// The answer of its admin server: status code and body.
     pub async fn page(&self, path: &str) -> Result<(u16, String)> {
-        let get = async {
-            let mut stream = TcpStream::connect(self.admin.address()).await?;
-            stream
-                .write_all(
-                    format!("GET {path} HTTP/1.1\r\nHost: e2e\r\nConnection: close\r\n\r\n")
-                        .as_bytes(),
-                )
-                .await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            anyhow::Ok(answer)
-        };
-        let answer = tokio::time::timeout(Duration::from_secs(5), get)
-            .await
-            .context("the admin server hangs")??;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-        let code =
-            head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status code")?;
-        Ok((code, body.to_owned()))
+        self.admin.page(path).await
     }
 }
 
@@ -72,16 +52,16 @@ fn spawn(
     name: &str,
     origin: Origin,
     listen: &Port,
-    admin: &Port,
-    store: &[String],
+    admin: &Admin,
+    flags: &[String],
 ) -> Result<Process> {
     let mut command = Command::new(origin.path("stolon-proxy")?);
-    command.args(store).args([
+    command.args(flags).args([
         "--listen-address",
         "127.0.0.1",
         "--port",
         &listen.number.to_string(),
     ]);
-    command.args(["--metrics-listen-address", &admin.address()]);
+    command.args(admin.flags());
     Process::start(scratch, name, &mut command)
 }

@@ -1,5 +1,6 @@
 //! One `stolon-sentinel`.
 
+use crate::admin::Admin;
 use crate::binaries::Origin;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -11,14 +12,17 @@ use std::process::Command;
 pub struct Sentinel {
     /// The process.
     pub process: Process,
+    /// What it shows of itself.
+    pub admin: Admin,
 }
 
 impl Sentinel {
-    /// Starts one; `store` are the flags that lead to the cluster.
-    pub fn start(scratch: &Scratch, name: &str, origin: Origin, store: &[String]) -> Result<Self> {
+    /// Starts one; `flags` lead it to the cluster.
+    pub fn start(scratch: &Scratch, name: &str, origin: Origin, flags: &[String]) -> Result<Self> {
         let mut command = Command::new(origin.path("stolon-sentinel")?);
-        command.args(store);
-        Ok(Self { process: Process::start(scratch, name, &mut command)? })
+        let admin = Admin::reserve()?;
+        command.args(flags).args(admin.flags());
+        Ok(Self { process: Process::start(scratch, name, &mut command)?, admin })
     }
 
     /// Its uid, which it draws at every start and tells in its log.

@@ -13,7 +13,8 @@ pub const HISTOGRAMS: &[Histogram] = &[Histogram {
     bounds: &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
 }];
 
-/// Says what each metric means, and shows those that count failures from the start.
+/// Says what each metric means, and shows from the start those of the reference and those that count failures: an alert
+/// about a sentinel that never led finds no absent series.
 pub fn describe() {
     describe_gauge!(
         "stolon_sentinel_last_cluster_check_success_seconds",
@@ -43,8 +44,13 @@ pub fn describe() {
         "Decisions not written because they would break an invariant"
     );
     describe_counter!("stolon_sentinel_watch_restarts_total", "Times the watch was lost");
-    gauge!("stolon_sentinel_is_leader").set(0.0);
-    gauge!("stolon_sentinel_leader_count").set(0.0);
+    for name in [
+        "stolon_sentinel_last_cluster_check_success_seconds",
+        "stolon_sentinel_is_leader",
+        "stolon_sentinel_leader_count",
+    ] {
+        gauge!(name).set(0.0);
+    }
     for name in [
         "stolon_sentinel_write_conflicts_total",
         "stolon_sentinel_store_errors_total",
