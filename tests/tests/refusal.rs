@@ -1,10 +1,12 @@
 //! What cannot work is refused with a sentence and a non-zero exit, and nothing is lost.
 
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stolon_tests::cluster::{FAST, store_flags};
 use stolon_tests::ctl::{self, Said};
 use stolon_tests::relay::Relay;
@@ -168,6 +170,69 @@ async fn a_data_dir_with_open_permissions_is_refused() -> Result<()> {
         let refused = ctl::run(&mut keeper.command()?, "")?;
         is_fatal(&refused, "is open to other users (mode 0755)")?;
         fs::set_permissions(&postgres, Permissions::from_mode(0o700))?;
+        cluster.restart_keeper("keeper1")?;
+        cluster.healthy(1, Duration::from_secs(60)).await?;
+        soon("the row is there", async || {
+            let rows = cluster.client().await?.rows("SELECT id FROM kept").await?;
+            ensure!(rows == [["1"]], "{rows:?}");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+/// Everything below a directory: names, modes and contents.
+fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, (u32, Vec<u8>)>> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let entry = fs::symlink_metadata(&path)?;
+            let bytes = if entry.is_file() { fs::read(&path)? } else { Vec::new() };
+            if entry.is_dir() {
+                directories.push(path.clone());
+            }
+            found.insert(path, (entry.mode(), bytes));
+        }
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_dir_that_cannot_be_written_to_is_refused_at_once_and_left_as_it_is() -> Result<()> {
+    scenario("unwritable_data_dir", async |cluster| {
+        cluster.serve(FAST, 1).await?;
+        let client = cluster.client().await?;
+        client.run("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)").await?;
+        cluster.keeper_mut("keeper1")?.running()?.stop().await?;
+        let keeper = cluster.keeper("keeper1")?;
+        let (data, file) = (keeper.data_dir(), cluster.scratch.path("superuser.password"));
+        fs::set_permissions(data, Permissions::from_mode(0o500))?;
+        let before = contents(data)?;
+        for (directory, text) in [
+            (
+                data.to_owned(),
+                format!(
+                    "data dir \"{}\" is not writable: permission denied; make it writable for the user that \
+                     runs the keeper",
+                    data.display()
+                ),
+            ),
+            (file.clone(), format!("cannot create data dir: mkdir {}: File exists", file.display())),
+            (
+                file.join("below"),
+                format!("cannot create data dir: mkdir {}/below: Not a directory", file.display()),
+            ),
+        ] {
+            let start = Instant::now();
+            let refused = ctl::run(keeper.command()?.arg("--data-dir").arg(&directory), "")?;
+            ensure!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+            is_fatal(&refused, &text)?;
+        }
+        ensure!(contents(data)? == before, "something changed in the data directory");
+        fs::set_permissions(data, Permissions::from_mode(0o700))?;
         cluster.restart_keeper("keeper1")?;
         cluster.healthy(1, Duration::from_secs(60)).await?;
         soon("the row is there", async || {

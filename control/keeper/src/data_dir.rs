@@ -92,11 +92,11 @@ impl DataDir {
         if let Ok(metadata) = std::fs::metadata(&pgdata) {
             refuse_mode(&pgdata, &metadata, 0o027)?;
         }
-        // Mode bits do not tell everything (read-only mounts, quotas): only a write does.
-        tempfile::Builder::new()
-            .prefix(".probe-")
-            .tempfile_in(path)
-            .map_err(|source| DataDirError::NotWritable { path: path.to_owned(), source })?;
+        // Mode bits do not tell everything (read-only mounts, quotas): only a write does. Of its error the kind is kept, not
+        // the name of a file that nobody would find.
+        tempfile::Builder::new().prefix(".probe-").tempfile_in(path).map_err(|error| {
+            DataDirError::NotWritable { path: path.to_owned(), source: error.kind().into() }
+        })?;
         // PostgreSQL compares paths by text and runs with another working directory.
         let path = path
             .canonicalize()
