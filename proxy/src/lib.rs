@@ -7,7 +7,8 @@
 //! * [`worker`]: the threads that accept, each with its [`registry`] of sessions and its [`counters`];
 //! * [`session`]: one connection from accept to close; [`startup`] and [`refuse`] know the little of PostgreSQL's protocol
 //!   that this takes;
-//! * [`relay`]: moves the bytes.
+//! * [`relay`]: moves the bytes;
+//! * [`reactor`]: wakes all of this.
 //!
 //! The control plane:
 //!
@@ -28,6 +29,7 @@ pub mod gatehouse;
 pub mod limits;
 pub mod metrics;
 pub mod outcome;
+pub mod reactor;
 pub mod refuse;
 pub mod registry;
 pub mod relay;

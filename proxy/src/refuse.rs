@@ -1,15 +1,16 @@
 //! Tells a client in its own protocol why it gets no session.
 
+use crate::reactor::TcpStream;
 use crate::startup::{Opening, Recognised, recognise};
 use bytes::{BufMut, BytesMut};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// How long the whole exchange may take.
 const EXCHANGE: Duration = Duration::from_secs(5);
 /// How long the client may take to close after it was told. Closing first, with its bytes unread, could take the answer from it.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// What one read asks for: more than a startup packet needs.
+const READ: usize = 512;
 /// Encryption requests that are declined before the client has to come to the point: GSSAPI, then TLS.
 const DECLINED: usize = 2;
 
@@ -98,24 +99,24 @@ impl Refusal {
 
 /// Tells the client, of whom `early` bytes have been read, and closes. A client that does not speak PostgreSQL's protocol in
 /// clear is told nothing.
-pub async fn tell(mut client: TcpStream, mut early: Vec<u8>, refusal: &Refusal) {
+pub async fn tell(client: TcpStream, mut early: Vec<u8>, refusal: &Refusal) {
     let exchange = async {
-        if !is_listening(&mut client, &mut early).await? {
+        if !is_listening(&client, &mut early).await? {
             return Ok(());
         }
         client.write_all(&refusal.encode()).await?;
-        client.shutdown().await?;
+        client.shutdown()?;
         let mut ignored = [0_u8; 512];
         let goodbye = async { while !matches!(client.read(&mut ignored).await, Ok(0) | Err(_)) {} };
-        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        let _ = client.reactor().timeout(GOODBYE, goodbye).await;
         std::io::Result::Ok(())
     };
     // A client that is gone or slow has no claim on an answer.
-    let _ = tokio::time::timeout(EXCHANGE, exchange).await;
+    let _ = client.reactor().timeout(EXCHANGE, exchange).await;
 }
 
 /// Reads up to and including the startup packet, declining encryption. False: the client cannot be told anything.
-async fn is_listening(client: &mut TcpStream, early: &mut Vec<u8>) -> std::io::Result<bool> {
+async fn is_listening(client: &TcpStream, early: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut declined = 0;
     loop {
         match recognise(early) {
@@ -131,7 +132,7 @@ async fn is_listening(client: &mut TcpStream, early: &mut Vec<u8>) -> std::io::R
             Recognised::TooShort | Recognised::Packet(Opening::Startup, _) => {}
             Recognised::Packet(..) | Recognised::Foreign => return Ok(false),
         }
-        if client.read_buf(early).await? == 0 {
+        if client.read_more(early, READ).await? == 0 {
             return Ok(false);
         }
     }

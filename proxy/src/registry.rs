@@ -2,6 +2,7 @@
 //! its own when it is polled, and at nothing that other threads share.
 
 use crate::outcome::End;
+use crate::reactor::TcpStream;
 use crate::socket;
 use crate::target::Epoch;
 use std::cell::{Cell, RefCell};
@@ -9,7 +10,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// What the registry knows of one session.

@@ -18,10 +18,10 @@ pub use pipe::{Pipe, PipePool};
 pub use resources::{Resources, Tuning};
 
 use crate::outcome::{End, Outcome};
+use crate::reactor::TcpStream;
 use direction::{Direction, Guarded, Progress};
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use tokio::net::TcpStream;
+use std::task::Poll;
 
 /// What a poll of a [`Relay`] has come to.
 #[derive(Debug)]
@@ -57,13 +57,8 @@ impl Relay {
     }
 
     /// Moves what can be moved now. The gate is asked each time before bytes go to the master and after bytes came from it.
-    pub fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        resources: &mut Resources,
-        gate: &dyn Gate,
-    ) -> Poll<Step> {
-        let up = self.up.poll(cx, &self.client, &self.master, resources, gate);
+    pub fn poll(&mut self, resources: &mut Resources, gate: &impl Gate) -> Poll<Step> {
+        let up = self.up.poll(&self.client, &self.master, resources, gate);
         let up_moved = self.up.take_moved();
         if up_moved > 0 {
             resources.counts.moved_up(up_moved);
@@ -77,7 +72,7 @@ impl Relay {
             };
             return Poll::Ready(Step::Finished(self.failed(end, fault)));
         }
-        let down = self.down.poll(cx, &self.master, &self.client, resources, gate);
+        let down = self.down.poll(&self.master, &self.client, resources, gate);
         let down_moved = self.down.take_moved();
         if down_moved > 0 {
             resources.counts.moved_down(down_moved);
@@ -142,12 +137,8 @@ pub struct Farewell {
 
 impl Farewell {
     /// Gives the client what is left for it. Ready when nothing is left, or when the client takes nothing any more.
-    pub fn poll_settle(
-        &mut self,
-        cx: &mut Context<'_>,
-        resources: &mut Resources,
-    ) -> Poll<std::io::Result<()>> {
-        let settled = self.down.poll_settle(cx, &self.client, resources);
+    pub fn poll_settle(&mut self, resources: &mut Resources) -> Poll<std::io::Result<()>> {
+        let settled = self.down.poll_settle(&self.client, resources);
         resources.counts.moved_down(self.down.take_moved());
         settled
     }

@@ -8,6 +8,7 @@ mod part;
 pub use part::LONGEST_PARTING;
 
 use crate::outcome::{End, Outcome, Rejection};
+use crate::reactor::TcpStream;
 use crate::refuse;
 use crate::registry::Membership;
 use crate::relay::{Gate, Relay, Step};
@@ -19,7 +20,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::net::TcpStream;
 use tracing::debug;
 
 /// Serves one client until its connection is over.
@@ -79,7 +79,7 @@ async fn find_master(
         };
         if target.fence.is_closed() {
             // It is being swapped at this very moment.
-            tokio::task::yield_now().await;
+            thread.reactor.yield_now().await;
             continue;
         }
         if !target.fence.is_open() {
@@ -122,11 +122,11 @@ async fn relay_until_end(
                 return Poll::Ready(Step::Finished(Outcome::decided(end)));
             }
             let mut resources = thread.resources.borrow_mut();
-            relay.poll(cx, &mut resources, &target.fence)
+            relay.poll(&mut resources, &target.fence)
         })
         .await;
         match step {
-            Step::Yield => tokio::task::yield_now().await,
+            Step::Yield => thread.reactor.yield_now().await,
             Step::Finished(outcome) => break outcome,
         }
     };

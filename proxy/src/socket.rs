@@ -1,13 +1,13 @@
 //! Socket options and the few system calls around them. What an accepted socket needs is set on its listener: Linux hands these
 //! options down, which saves six system calls per connection.
 
+use crate::reactor::TcpStream;
 use nix::libc;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
 
 /// Connections that the kernel completes before we accept them.
 const BACKLOG: i32 = 4096;
@@ -47,8 +47,9 @@ impl SocketOptions {
     }
 
     /// A socket to dial `address` with.
-    pub fn dialler(&self, address: SocketAddr) -> io::Result<TcpSocket> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    pub fn dialler(&self, address: SocketAddr) -> io::Result<Socket> {
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
         self.apply(&SockRef::from(&socket))?;
         Ok(socket)
     }

@@ -1,13 +1,15 @@
-//! The worker threads: each has a runtime, a listener, a registry and buffers of its own, and shares nothing on the data path.
+//! The worker threads: each has an event loop, a listener, a registry and buffers of its own, and shares nothing on the data path.
 
 mod accept;
 
 use crate::counters::{Counters, Totals};
 use crate::outcome::End;
+use crate::reactor::Reactor;
 use crate::registry::Registry;
 use crate::relay::Resources;
 use crate::settings::Settings;
 use crate::target::{Epoch, Routing};
+use accept::Acceptor;
 use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
@@ -15,9 +17,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle as Task;
 
 /// Commands that wait for a thread. The control plane sends one at a time.
 const COMMANDS: usize = 16;
@@ -28,6 +29,8 @@ const MAX_LOOK: Duration = Duration::from_secs(2);
 /// What the sessions of one thread share.
 #[derive(Debug)]
 pub struct Thread {
+    /// What runs the thread.
+    pub reactor: Rc<Reactor>,
     /// What is lent to the session that is polled.
     pub resources: RefCell<Resources>,
     /// The sessions.
@@ -49,6 +52,8 @@ enum Command {
     /// End the connections that have no master.
     StopWaiting,
     StopAll(End),
+    /// End the sessions that have a peer which has answered nothing for so long.
+    StopDead(Duration),
     WaitEmpty(oneshot::Sender<()>),
 }
 
@@ -63,38 +68,42 @@ struct Worker {
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
+    /// Asks the threads now and then to look for peers that have vanished. Not a matter of theirs: a thread that waits for a
+    /// timer pays for the timer each time it waits.
+    looks: Option<Task<()>>,
 }
 
 impl Workers {
-    /// Starts `count` threads, which listen nowhere yet.
+    /// Starts `count` threads, which listen nowhere yet. Called in a runtime of tokio, which may be any.
     pub fn start(
         count: usize,
         routing: &Arc<Routing>,
         settings: &Arc<Settings>,
     ) -> io::Result<Self> {
-        let workers = (0..count.max(1))
+        let workers: Vec<_> = (0..count.max(1))
             .map(|number| {
                 let counts = Arc::new(Counters::default());
                 let (commands, inbox) = mpsc::channel(COMMANDS);
                 let shared = (Arc::clone(&counts), Arc::clone(routing), Arc::clone(settings));
-                let thread = std::thread::Builder::new()
-                    .name(format!("worker-{number}"))
-                    .spawn(move || {
+                let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(
+                    move || {
                         let (counts, routing, settings) = shared;
-                        match build_runtime() {
-                            Ok(runtime) => {
-                                let thread = Thread::new(counts, routing, settings);
-                                runtime.block_on(obey(Rc::new(thread), inbox));
-                            }
-                            Err(error) => {
-                                tracing::error!(%error, "cannot start the runtime of a worker thread");
-                            }
+                        let ran = Reactor::new().and_then(|reactor| {
+                            let thread = Thread::new(&reactor, counts, routing, settings);
+                            reactor.run(obey(Rc::new(thread), inbox))
+                        });
+                        if let Err(error) = ran {
+                            tracing::error!(%error, "the event loop of a worker thread failed");
                         }
-                    })?;
+                    },
+                )?;
                 Ok(Worker { commands, counts, thread: Some(thread) })
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { workers })
+        let inboxes: Vec<_> = workers.iter().map(|worker| worker.commands.downgrade()).collect();
+        let looks =
+            settings.peer_timeout.map(|bound| tokio::spawn(look_for_the_dead(inboxes, bound)));
+        Ok(Self { workers, looks })
     }
 
     /// How many threads there are.
@@ -171,6 +180,9 @@ impl Worker {
 
 impl Drop for Workers {
     fn drop(&mut self) {
+        if let Some(looks) = self.looks.take() {
+            looks.abort();
+        }
         let threads: Vec<_> =
             self.workers.drain(..).filter_map(|mut worker| worker.thread.take()).collect();
         for thread in threads {
@@ -182,8 +194,14 @@ impl Drop for Workers {
 
 impl Thread {
     /// The state of one thread.
-    pub fn new(counts: Arc<Counters>, routing: Arc<Routing>, settings: Arc<Settings>) -> Self {
+    pub fn new(
+        reactor: &Rc<Reactor>,
+        counts: Arc<Counters>,
+        routing: Arc<Routing>,
+        settings: Arc<Settings>,
+    ) -> Self {
         Self {
+            reactor: Rc::clone(reactor),
             resources: RefCell::new(Resources::new(settings.tuning, Arc::clone(&counts))),
             registry: Rc::default(),
             counts,
@@ -193,42 +211,37 @@ impl Thread {
     }
 }
 
-fn build_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
-}
-
 /// Does what the control plane says until it is gone.
 async fn obey(thread: Rc<Thread>, mut inbox: mpsc::Receiver<Command>) {
-    if let Some(bound) = thread.settings.peer_timeout {
-        tokio::task::spawn_local(end_dead_sessions(Rc::clone(&thread.registry), bound));
-    }
-    let mut acceptor: Option<(AbortHandle, oneshot::Receiver<()>)> = None;
+    let mut acceptor: Option<Acceptor> = None;
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Listen(listener) => {
-                close_listener(acceptor.take()).await;
-                let (closed, watch) = oneshot::channel();
-                let task =
-                    tokio::task::spawn_local(accept::run(Rc::clone(&thread), listener, closed));
-                acceptor = Some((task.abort_handle(), watch));
+                if let Some(acceptor) = acceptor.take() {
+                    acceptor.stop().await;
+                }
+                acceptor = Some(Acceptor::start(&thread, listener));
             }
             Command::StopListening(done) => {
-                close_listener(acceptor.take()).await;
+                if let Some(acceptor) = acceptor.take() {
+                    acceptor.stop().await;
+                }
                 let _ = done.send(());
             }
             Command::Retire(epoch, end, done) => {
                 thread.registry.stop_before(epoch, end);
                 let registry = Rc::clone(&thread.registry);
-                tokio::task::spawn_local(async move {
+                thread.reactor.spawn(async move {
                     registry.detached_before(epoch).await;
                     let _ = done.send(());
                 });
             }
             Command::StopWaiting => thread.registry.stop_waiting(End::Drain),
             Command::StopAll(end) => thread.registry.stop_all(end),
+            Command::StopDead(bound) => thread.registry.stop_dead(bound),
             Command::WaitEmpty(done) => {
                 let registry = Rc::clone(&thread.registry);
-                tokio::task::spawn_local(async move {
+                thread.reactor.spawn(async move {
                     registry.empty().await;
                     let _ = done.send(());
                 });
@@ -237,22 +250,17 @@ async fn obey(thread: Rc<Thread>, mut inbox: mpsc::Receiver<Command>) {
     }
 }
 
-/// Ends the accepting task; its listener is closed when this returns.
-async fn close_listener(acceptor: Option<(AbortHandle, oneshot::Receiver<()>)>) {
-    if let Some((task, closed)) = acceptor {
-        task.abort();
-        // The sender is dropped with the task, after the listener.
-        let _ = closed.await;
-    }
-}
-
 /// Looks now and then for peers that have vanished. TCP_USER_TIMEOUT would do it without a walk, but it also takes a peer for
 /// dead that only does not read for a while: a client that pages through a result, or a master whose COPY waits for a lock.
-async fn end_dead_sessions(registry: Rc<Registry>, bound: Duration) {
+async fn look_for_the_dead(workers: Vec<mpsc::WeakSender<Command>>, bound: Duration) {
     let mut looks = tokio::time::interval((bound / 4).clamp(MIN_LOOK, MAX_LOOK));
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        registry.stop_dead(bound);
+        // A thread ends when nobody can send it commands any more, so they are not held on to.
+        for worker in workers.iter().filter_map(mpsc::WeakSender::upgrade) {
+            // A thread that is busy with other commands is asked at the next look.
+            let _ = worker.try_send(Command::StopDead(bound));
+        }
     }
 }

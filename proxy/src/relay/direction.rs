@@ -5,17 +5,14 @@
 //! fetches what stays below the mark. Bulk ends with a byte from the other side, the end of the stream, or a timer that finds
 //! nothing; after the latter it begins again sooner.
 
-use super::{Conduit, Memory, Pipe, RelayMode, Resources, Taken};
+use super::{Conduit, Memory, Pipe, RelayMode, Resources};
+use crate::reactor::{TcpStream, Timer};
 use crate::socket;
-use std::future::Future;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use std::task::{Poll, ready};
+use std::time::Instant;
 
 /// What one session may keep in memory for a slow client when its master is gone. A thousand sessions may end at once.
 const HOARDED: usize = 256 * 1024;
@@ -73,11 +70,11 @@ enum State {
     Done,
 }
 
-/// The timer of bulk mode. Armed while less than the low-water mark may be waiting.
+/// Bulk mode.
 #[derive(Debug)]
 struct Bulk {
-    timer: Pin<Box<Sleep>>,
-    armed: bool,
+    /// Armed while less than the low-water mark may be waiting.
+    timer: Timer,
 }
 
 /// One direction of a session.
@@ -88,8 +85,8 @@ pub(super) struct Direction {
     memory: Memory,
     /// Held only while it holds bytes, and within one poll.
     pipe: Option<Pipe>,
-    bulk: Option<Bulk>,
-    /// Bytes moved since the other direction last moved.
+    bulk: Option<Box<Bulk>>,
+    /// Bytes taken since the other direction last moved.
     one_way: u64,
     /// Bytes moved since they were last counted.
     moved: u64,
@@ -132,13 +129,12 @@ impl Direction {
 
     pub(super) fn poll(
         &mut self,
-        cx: &mut Context<'_>,
         source: &TcpStream,
         sink: &TcpStream,
         resources: &mut Resources,
-        gate: &dyn Gate,
+        gate: &impl Gate,
     ) -> Progress {
-        let progress = match self.poll_move(cx, source, sink, resources, gate) {
+        let progress = match self.poll_move(source, sink, resources, gate) {
             Poll::Pending => Progress::Waiting,
             Poll::Ready(Ok(progress)) => progress,
             Poll::Ready(Err(fault)) => Progress::Failed(fault),
@@ -149,11 +145,10 @@ impl Direction {
 
     fn poll_move(
         &mut self,
-        cx: &mut Context<'_>,
         source: &TcpStream,
         sink: &TcpStream,
         resources: &mut Resources,
-        gate: &dyn Gate,
+        gate: &impl Gate,
     ) -> Poll<Result<Progress, Fault>> {
         let turn_ends = self.moved + resources.tuning.turn;
         loop {
@@ -163,13 +158,13 @@ impl Direction {
                         if self.guarded == Guarded::Sink && !gate.is_open() {
                             return Poll::Ready(Err(Fault::GateClosed));
                         }
-                        ready!(self.poll_give(cx, sink, resources)).map_err(Fault::Sink)?;
+                        ready!(self.poll_give(sink, resources)).map_err(Fault::Sink)?;
                     }
                     if self.moved >= turn_ends {
                         return Poll::Ready(Ok(Progress::More));
                     }
-                    let taken =
-                        ready!(self.poll_take(cx, source, resources)).map_err(Fault::Source)?;
+                    let taken = ready!(self.poll_take(source, resources)).map_err(Fault::Source)?;
+                    self.one_way += taken as u64;
                     if taken == 0 {
                         self.state = State::ShuttingDown;
                     } else if self.guarded == Guarded::Source && gate.is_over() {
@@ -195,22 +190,14 @@ impl Direction {
         }
     }
 
-    fn poll_give(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &TcpStream,
-        resources: &mut Resources,
-    ) -> Poll<io::Result<()>> {
+    fn poll_give(&mut self, sink: &TcpStream, resources: &mut Resources) -> Poll<io::Result<()>> {
         // Both hold bytes only at the end of a session, and then those in the pipe are older.
         let (given, piped) = match &mut self.pipe {
-            Some(pipe) if pipe.pending() > 0 => {
-                (ready!(poll_drain(pipe, cx, sink, resources))?, true)
-            }
-            _ => (ready!(poll_drain(&mut self.memory, cx, sink, resources))?, false),
+            Some(pipe) if pipe.pending() > 0 => (ready!(poll_drain(pipe, sink, resources))?, true),
+            _ => (ready!(poll_drain(&mut self.memory, sink, resources))?, false),
         };
         let given = given as u64;
         self.moved += given;
-        self.one_way += given;
         if piped {
             resources.counts.piped(given);
         } else {
@@ -221,7 +208,6 @@ impl Direction {
 
     fn poll_take(
         &mut self,
-        cx: &mut Context<'_>,
         source: &TcpStream,
         resources: &mut Resources,
     ) -> Poll<io::Result<usize>> {
@@ -240,14 +226,14 @@ impl Direction {
             }
         }
         let taken = match &mut self.pipe {
-            Some(pipe) => poll_fill(pipe, cx, source, resources),
-            None => poll_fill(&mut self.memory, cx, source, resources),
+            Some(pipe) => poll_fill(pipe, source, resources),
+            None => poll_fill(&mut self.memory, source, resources),
         };
         if taken.is_pending() && self.bulk.is_some() {
-            return self.poll_linger(cx, source, resources);
+            return self.poll_linger(source, resources);
         }
         if let Some(bulk) = &mut self.bulk {
-            bulk.armed = false;
+            bulk.timer.disarm();
         }
         taken
     }
@@ -255,17 +241,14 @@ impl Direction {
     /// Waits at most the length of the timer for the low-water mark, and then takes what is there.
     fn poll_linger(
         &mut self,
-        cx: &mut Context<'_>,
         source: &TcpStream,
         resources: &mut Resources,
     ) -> Poll<io::Result<usize>> {
         let Some(bulk) = &mut self.bulk else { return Poll::Pending };
-        if !bulk.armed {
-            bulk.armed = true;
-            bulk.timer.as_mut().reset(Instant::now() + resources.tuning.linger);
+        if !bulk.timer.is_armed() {
+            bulk.timer.arm(Instant::now() + resources.tuning.linger);
         }
-        ready!(bulk.timer.as_mut().poll(cx));
-        bulk.armed = false;
+        ready!(bulk.timer.poll_due());
         // Below the mark the kernel reports no readiness, so the source is asked directly.
         let taken = match &mut self.pipe {
             Some(pipe) => pipe.fill(source.as_fd(), resources),
@@ -279,7 +262,7 @@ impl Direction {
                 let tuning = &resources.tuning;
                 self.one_way = tuning.bulk_after.saturating_sub(tuning.bulk_again);
                 // Something may have come in between; with the mark at one byte its readiness is reported.
-                poll_fill(&mut self.memory, cx, source, resources)
+                poll_fill(&mut self.memory, source, resources)
             }
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -287,8 +270,7 @@ impl Direction {
 
     fn enter_bulk(&mut self, source: &TcpStream, low_water: i32) {
         if socket::set_low_water(source, low_water).is_ok() {
-            let timer = Box::pin(tokio::time::sleep_until(Instant::now()));
-            self.bulk = Some(Bulk { timer, armed: false });
+            self.bulk = Some(Box::new(Bulk { timer: source.reactor().timer() }));
         } else {
             self.one_way = 0;
         }
@@ -322,13 +304,12 @@ impl Direction {
         resources: &mut Resources,
         heard: bool,
     ) {
-        let mut context = Context::from_waker(std::task::Waker::noop());
         let most = self.moved + RESCUED;
         let mut source_is_dry = self.state != State::Running || !heard;
         self.state = State::Done;
         loop {
             while self.pending() > 0 {
-                if !matches!(self.poll_give(&mut context, sink, resources), Poll::Ready(Ok(()))) {
+                if !matches!(self.poll_give(sink, resources), Poll::Ready(Ok(()))) {
                     break;
                 }
             }
@@ -343,39 +324,36 @@ impl Direction {
     /// Gives the sink what is pending.
     pub(super) fn poll_settle(
         &mut self,
-        cx: &mut Context<'_>,
         sink: &TcpStream,
         resources: &mut Resources,
     ) -> Poll<io::Result<()>> {
         while self.pending() > 0 {
-            ready!(self.poll_give(cx, sink, resources))?;
+            ready!(self.poll_give(sink, resources))?;
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// Takes from a socket when it is ready. Readiness is cleared inside the same call when the socket is known to be empty, which
-/// saves the call that would only say so.
+/// Takes from a socket when it is ready. A socket that is known to be empty counts as not ready at once, which saves the call
+/// that would only say so.
 fn poll_fill<C: Conduit>(
     conduit: &mut C,
-    cx: &mut Context<'_>,
-    source: &TcpStream,
+    socket: &TcpStream,
     resources: &mut Resources,
 ) -> Poll<io::Result<usize>> {
+    let source = socket.source();
     loop {
-        ready!(source.poll_read_ready(cx))?;
-        let mut taken: Option<Taken> = None;
-        let answer = source.try_io(Interest::READABLE, || {
-            let now = conduit.fill(source.as_fd(), resources)?;
-            taken = Some(now);
-            if now.drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        match (taken, answer) {
-            (Some(taken), _) => return Poll::Ready(Ok(taken.bytes)),
-            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            (None, Err(error)) => return Poll::Ready(Err(error)),
-            (None, Ok(())) => {}
+        ready!(source.poll_readable());
+        match conduit.fill(socket.as_fd(), resources) {
+            Ok(taken) => {
+                if taken.drained {
+                    source.drained();
+                }
+                return Poll::Ready(Ok(taken.bytes));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => source.not_readable(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
 }
@@ -383,15 +361,15 @@ fn poll_fill<C: Conduit>(
 /// Gives to a socket when it is ready.
 fn poll_drain<C: Conduit>(
     conduit: &mut C,
-    cx: &mut Context<'_>,
-    sink: &TcpStream,
+    socket: &TcpStream,
     resources: &mut Resources,
 ) -> Poll<io::Result<usize>> {
+    let source = socket.source();
     loop {
-        ready!(sink.poll_write_ready(cx))?;
-        match sink.try_io(Interest::WRITABLE, || conduit.drain(sink.as_fd(), resources)) {
+        ready!(source.poll_writable());
+        match conduit.drain(socket.as_fd(), resources) {
             Ok(given) => return Poll::Ready(Ok(given)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => source.not_writable(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Poll::Ready(Err(error)),
         }

@@ -1,12 +1,12 @@
 //! Connects to the master, for a bounded time and only while it is the target.
 
+use crate::reactor::TcpStream;
 use crate::registry::Membership;
 use crate::relay::Gate;
 use crate::target::Target;
 use crate::worker::Thread;
 use std::io;
 use std::time::Instant;
-use tokio::net::TcpStream;
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -26,10 +26,11 @@ pub(super) async fn dial(
     let settings = &thread.settings;
     let socket = settings.socket.dialler(target.address).map_err(Failure::Unreachable)?;
     let began = Instant::now();
+    let connect = TcpStream::connect(&thread.reactor, socket, target.address);
     let dialled = tokio::select! {
         biased;
         _ = member.until_stopped() => return Err(Failure::Retired),
-        dialled = tokio::time::timeout(settings.dial_timeout, socket.connect(target.address)) => dialled,
+        dialled = thread.reactor.timeout(settings.dial_timeout, connect) => dialled,
     };
     settings.timings.dial.record(began.elapsed().as_secs_f64());
     match dialled {

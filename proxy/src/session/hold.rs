@@ -9,9 +9,8 @@ use crate::settings::Settings;
 use crate::startup::Opening;
 use crate::target::{Epoch, Route};
 use crate::worker::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// The first wait before a master that refused is dialled again; it doubles up to [`MAX_RETRY`].
 const MIN_RETRY: Duration = Duration::from_millis(50);
@@ -103,7 +102,7 @@ impl<'a> Hold<'a> {
             changed = self.changes.changed() => changed.map_err(|_| Rejection::Drain)?,
             _ = member.until_stopped() => return Err(Rejection::Drain),
             () = client.gone() => return Err(Rejection::ClientGone),
-            () = tokio::time::sleep_until(until) => {
+            () = self.thread.reactor.sleep_until(until) => {
                 if until == self.deadline {
                     return Err(Rejection::HoldTimeout);
                 }

@@ -2,10 +2,10 @@
 //! the master, and kept so that the master gets every byte.
 
 use crate::outcome::Rejection;
+use crate::reactor::TcpStream;
 use crate::startup::{Opening, Recognised, recognise};
+use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 /// What is kept at most of a client that goes on talking while it waits for a master.
 const MAX_EARLY: usize = 16 * 1024;
@@ -28,11 +28,11 @@ impl Client {
 
     /// Reads until the first packet is recognised.
     pub(super) async fn open(&mut self, bound: Duration) -> Result<(), Rejection> {
+        let reactor = Rc::clone(self.socket.reactor());
         let read = async {
-            self.socket.readable().await.map_err(|_| Rejection::ClientGone)?;
-            self.early.reserve_exact(FIRST_READ);
+            self.socket.readable().await;
             loop {
-                match self.socket.read_buf(&mut self.early).await {
+                match self.socket.read_more(&mut self.early, FIRST_READ).await {
                     Ok(0) | Err(_) => return Err(Rejection::ClientGone),
                     Ok(_) => {}
                 }
@@ -44,7 +44,7 @@ impl Client {
             }
         };
         let opening =
-            tokio::time::timeout(bound, read).await.unwrap_or(Err(Rejection::StartupTimeout))?;
+            reactor.timeout(bound, read).await.unwrap_or(Err(Rejection::StartupTimeout))?;
         self.opening = Some(opening);
         Ok(())
     }
@@ -53,12 +53,9 @@ impl Client {
     /// listened to any further.
     pub(super) async fn gone(&mut self) {
         while self.early.len() < MAX_EARLY {
-            let room = (MAX_EARLY - self.early.len()) as u64;
-            let Self { socket, early, .. } = self;
-            if socket.readable().await.is_err() {
-                return;
-            }
-            match socket.take(room).read_buf(early).await {
+            let room = (MAX_EARLY - self.early.len()).min(FIRST_READ);
+            self.socket.readable().await;
+            match self.socket.read_more(&mut self.early, room).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }

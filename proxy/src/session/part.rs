@@ -2,6 +2,7 @@
 //! then the end of the stream.
 
 use crate::outcome::{End, Outcome};
+use crate::reactor::TcpStream;
 use crate::registry::Membership;
 use crate::relay::{Gate, Relay};
 use crate::socket;
@@ -9,9 +10,7 @@ use crate::target::Target;
 use crate::worker::Thread;
 use std::future::poll_fn;
 use std::net::Shutdown;
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long a slow client may take for what it is still to get.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -44,8 +43,8 @@ pub(super) async fn part(
             drop(master);
             member.detach();
             let deadline = Instant::now() + SETTLE;
-            let settle = poll_fn(|cx| farewell.poll_settle(cx, &mut thread.resources.borrow_mut()));
-            let settled = tokio::time::timeout_at(deadline, settle).await;
+            let settle = poll_fn(|_| farewell.poll_settle(&mut thread.resources.borrow_mut()));
+            let settled = thread.reactor.timeout_at(deadline, settle).await;
             let client = farewell.into_client(&mut thread.resources.borrow_mut());
             if matches!(settled, Ok(Ok(()))) {
                 close_client(&client, end, deadline).await;
@@ -70,7 +69,7 @@ async fn close_client(client: &TcpStream, end: End, deadline: Instant) {
     let mut heard_end = discard(client);
     while !(heard_end || nothing_on_its_way || has_everything(client)) && Instant::now() < deadline
     {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        client.reactor().sleep(LOOK_AGAIN).await;
         heard_end = discard(client);
     }
 }

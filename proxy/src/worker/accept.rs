@@ -2,12 +2,12 @@
 
 use super::Thread;
 use crate::outcome::Rejection;
+use crate::reactor::{TcpListener, TcpStream};
 use crate::refuse::{self, Refusal};
 use crate::session;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -15,13 +15,41 @@ use tracing::warn;
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Accepts until the task is aborted. `_closed` is dropped after the listener.
-pub(super) async fn run(
-    thread: Rc<Thread>,
+/// The accepting task of a thread.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    /// Dropped: it is to end.
+    stop: oneshot::Sender<()>,
+    /// Ready when the listener is closed.
+    closed: oneshot::Receiver<()>,
+}
+
+impl Acceptor {
+    /// Accepts connections of `listener` from now on.
+    pub(super) fn start(thread: &Rc<Thread>, listener: std::net::TcpListener) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (closing, closed) = oneshot::channel();
+        let its = Rc::clone(thread);
+        thread.reactor.spawn(async move {
+            run(&its, listener, stopped).await;
+            drop(closing);
+        });
+        Self { stop, closed }
+    }
+
+    /// Ends the task; the listener is closed when this returns.
+    pub(super) async fn stop(self) {
+        drop(self.stop);
+        let _ = self.closed.await;
+    }
+}
+
+async fn run(
+    thread: &Rc<Thread>,
     listener: std::net::TcpListener,
-    _closed: oneshot::Sender<()>,
+    mut stopped: oneshot::Receiver<()>,
 ) {
-    let listener = match TcpListener::from_std(listener) {
+    let listener = match TcpListener::new(&thread.reactor, listener) {
         Ok(listener) => listener,
         Err(error) => {
             warn!(%error, "a worker thread cannot use its listener");
@@ -30,10 +58,15 @@ pub(super) async fn run(
     };
     let mut backoff = MIN_BACKOFF;
     loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut stopped => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(client) => {
                 backoff = MIN_BACKOFF;
-                admit(&thread, client);
+                admit(thread, client);
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -42,7 +75,11 @@ pub(super) async fn run(
                 if backoff == MIN_BACKOFF {
                     warn!(%error, "cannot accept a connection, trying again");
                 }
-                tokio::time::sleep(backoff).await;
+                tokio::select! {
+                    biased;
+                    _ = &mut stopped => return,
+                    () = thread.reactor.sleep(backoff) => {}
+                }
                 backoff = (backoff * 2).min(MAX_BACKOFF);
             }
         }
@@ -63,24 +100,24 @@ fn admit(thread: &Rc<Thread>, client: TcpStream) {
     thread.counts.accepted();
     match thread.settings.connections.take() {
         Some(place) => {
-            let thread = Rc::clone(thread);
-            tokio::task::spawn_local(async move {
-                session::serve(&thread, client).await;
+            let its = Rc::clone(thread);
+            thread.reactor.spawn(async move {
+                session::serve(&its, client).await;
                 drop(place);
-                thread.counts.gone();
+                its.counts.gone();
             });
         }
         None => {
             thread.counts.rejected(Rejection::MaxConnections);
             let refusal = Refusal::too_many_connections(thread.settings.connections.most());
             let place = thread.settings.refusals.take();
-            let thread = Rc::clone(thread);
+            let its = Rc::clone(thread);
             // Without a place there is no time to explain: the socket is just closed.
             if let Some(place) = place {
-                tokio::task::spawn_local(async move {
+                thread.reactor.spawn(async move {
                     refuse::tell(client, Vec::new(), &refusal).await;
                     drop(place);
-                    thread.counts.gone();
+                    its.counts.gone();
                 });
             } else {
                 thread.counts.gone();

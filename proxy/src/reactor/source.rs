@@ -1,0 +1,181 @@
+//! What a thread waits for in the kernel, and what it knows of it.
+
+use super::Reactor;
+use super::tasks::TaskId;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::Poll;
+
+/// The data of an event that stands for no socket.
+const WAKES: u64 = u64::MAX;
+
+/// Reading may find something.
+const READABLE: u8 = 1;
+/// Writing may find room.
+const WRITABLE: u8 = 2;
+/// The peer sends no more. No further event will say so, so this is never forgotten: who read what came with it reads on until
+/// the end.
+const ENDED: u8 = 4;
+/// The connection is broken.
+const BROKEN: u8 = 8;
+
+/// The sockets of one thread.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) epoll: OwnedFd,
+    states: RefCell<Slab<Rc<State>>>,
+    serials: Cell<u32>,
+}
+
+/// Whom an event concerns.
+pub(super) enum Noted {
+    /// Another thread has woken tasks.
+    Wakes,
+    /// This task waits for the socket.
+    Owner(TaskId),
+    /// The socket is closed already, or nobody has waited for it yet.
+    Nobody,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The upper half of its event data: the number of a closed socket is used again, its serial not for a long time.
+    serial: u32,
+    bits: Cell<u8>,
+    owner: Cell<Option<TaskId>>,
+}
+
+impl Sources {
+    pub(super) fn new() -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Self { epoll, states: RefCell::default(), serials: Cell::new(0) })
+    }
+
+    /// Reports readiness of `bell` as [`Noted::Wakes`].
+    pub(super) fn watch_wakes(&self, bell: impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, bell, EventData::new_u64(WAKES), EventFlags::IN)?)
+    }
+
+    /// Keeps what an event says.
+    pub(super) fn note(&self, event: &Event) -> Noted {
+        let (data, flags) = (event.data.u64(), event.flags);
+        if data == WAKES {
+            return Noted::Wakes;
+        }
+        let (slot, serial) = ((data & u64::from(u32::MAX)) as usize, (data >> 32) as u32);
+        let states = self.states.borrow();
+        // An event of this turn may be older than the end of its socket.
+        let Some(state) = states.get(slot).filter(|state| state.serial == serial) else {
+            return Noted::Nobody;
+        };
+        let mut bits = state.bits.get();
+        if flags.intersects(EventFlags::IN) {
+            bits |= READABLE;
+        }
+        if flags.intersects(EventFlags::OUT) {
+            bits |= WRITABLE;
+        }
+        if flags.intersects(EventFlags::RDHUP | EventFlags::HUP) {
+            bits |= READABLE | ENDED;
+        }
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            bits |= READABLE | WRITABLE;
+        }
+        if flags.intersects(EventFlags::ERR) {
+            bits |= BROKEN;
+        }
+        state.bits.set(bits);
+        state.owner.get().map_or(Noted::Nobody, Noted::Owner)
+    }
+}
+
+/// A registered socket. It has to be dropped on its thread, as everything of a reactor; the kernel forgets a socket that is closed.
+#[derive(Debug)]
+pub struct Source {
+    reactor: Rc<Reactor>,
+    state: Rc<State>,
+    slot: usize,
+}
+
+impl Source {
+    /// Waits for what the kernel says of `socket`, edge by edge. `is_writable`: it is known to have room now, which saves the
+    /// wait for the first word.
+    pub(super) fn new(
+        reactor: &Rc<Reactor>,
+        socket: impl AsFd,
+        is_writable: bool,
+    ) -> io::Result<Self> {
+        let sources = &reactor.sources;
+        let serial = sources.serials.get();
+        // The highest belongs to the bell.
+        sources.serials.set((serial + 1) % u32::MAX);
+        let bits = if is_writable { WRITABLE } else { 0 };
+        let state = Rc::new(State { serial, bits: Cell::new(bits), owner: Cell::new(None) });
+        let slot = sources.states.borrow_mut().insert(Rc::clone(&state));
+        // Made before it is registered, so that a failure gives the slot back.
+        let source = Self { reactor: Rc::clone(reactor), state, slot };
+        let data = EventData::new_u64(u64::from(serial) << 32 | slot as u64);
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&sources.epoll, socket, data, flags)?;
+        Ok(source)
+    }
+
+    /// The thread's event loop.
+    pub fn reactor(&self) -> &Rc<Reactor> {
+        &self.reactor
+    }
+
+    fn poll_bit(&self, bit: u8) -> Poll<()> {
+        if self.state.bits.get() & bit != 0 {
+            return Poll::Ready(());
+        }
+        self.state.owner.set(self.reactor.tasks.current());
+        Poll::Pending
+    }
+
+    /// Ready while reading may find something. Otherwise the task that asks is woken by the next event.
+    pub fn poll_readable(&self) -> Poll<()> {
+        self.poll_bit(READABLE)
+    }
+
+    /// Ready while writing may find room. Otherwise the task that asks is woken by the next event.
+    pub fn poll_writable(&self) -> Poll<()> {
+        self.poll_bit(WRITABLE)
+    }
+
+    /// A read has taken everything that was there. What ended stays readable until the end itself is read.
+    pub fn drained(&self) {
+        if self.state.bits.get() & ENDED == 0 {
+            self.forget(READABLE);
+        }
+    }
+
+    /// A read would block, whatever was heard before.
+    pub fn not_readable(&self) {
+        self.forget(READABLE);
+    }
+
+    /// A write would block.
+    pub fn not_writable(&self) {
+        self.forget(WRITABLE);
+    }
+
+    /// Whether an error waits to be read.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.bits.get() & BROKEN != 0
+    }
+
+    fn forget(&self, bit: u8) {
+        self.state.bits.set(self.state.bits.get() & !bit);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.reactor.sources.states.borrow_mut().try_remove(self.slot);
+    }
+}
