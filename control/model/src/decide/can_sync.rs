@@ -16,8 +16,7 @@ impl Judge<'_> {
         let Some(master) = self.draft.master() else { return true };
         let oldest = &master.status.older_wal_file;
         let is_still = self.observer.positions.get(uid).is_some_and(|position| {
-            let span = position.reported.since(position.since);
-            span > self.spec.sleep_interval.saturating_mul(STILL_INTERVALS)
+            position.still > self.spec.sleep_interval.saturating_mul(STILL_INTERVALS)
         });
         if uid == self.draft.master_uid()
             || db.kind() != DbKind::Standby

@@ -9,9 +9,9 @@ use super::pass::Pass;
 use super::reason::Reason;
 use super::reports::{self, Hearing};
 use crate::info::{KeeperInfo, PostgresState};
-use crate::time::Mono;
 use crate::uid::{DbUid, KeeperUid};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(super) type Hearings = BTreeMap<KeeperUid, Hearing>;
 
@@ -95,8 +95,8 @@ fn take_in_db(pass: &mut Pass<'_>, uid: &DbUid, info: &KeeperInfo, state: &Postg
 }
 
 /// Measures how long the WAL position stands still. The reference counts the passes that find it unmoved, one per
-/// report; here it is the time from the first to the last report of it, silences left out, so that passes in quick
-/// succession and reports between the regular ones change nothing.
+/// report; here it is the time from the first to the last report of it, so that passes in quick succession and reports
+/// between the regular ones change nothing. A silence does not count, nor does it undo what was counted before.
 fn follow_position(pass: &mut Pass<'_>, uid: &DbUid, info: &KeeperInfo, state: &PostgresState) {
     let now = pass.timers.now.mono;
     let window = reports::window(pass);
@@ -106,14 +106,15 @@ fn follow_position(pass: &mut Pass<'_>, uid: &DbUid, info: &KeeperInfo, state: &
         return;
     }
     let stored = known.map_or(db.status.xlog_pos, |known| known.lsn);
-    let since: Mono = match known {
-        Some(known) if stored == state.xlog_pos && now.since(known.reported) <= window => {
-            known.since
+    let still = match known {
+        Some(known) if stored == state.xlog_pos => {
+            let gap = now.since(known.reported);
+            known.still.saturating_add(if gap <= window { gap } else { Duration::ZERO })
         }
-        _ => now,
+        _ => Duration::ZERO,
     };
     let lsn = if state.healthy { state.xlog_pos } else { stored };
-    let position = Position { lsn, since, reported: now, info_uid: info.info_uid.clone() };
+    let position = Position { lsn, still, reported: now, info_uid: info.info_uid.clone() };
     pass.observer.positions.insert(uid.clone(), position);
 }
 

@@ -7,6 +7,7 @@ use crate::lsn::Lsn;
 use crate::time::Mono;
 use crate::uid::{DbUid, InfoUid, KeeperUid, ProxyUid};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The memory between passes. Its times are of the sentinel's own monotonic clock.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,8 +58,8 @@ pub(super) struct ProxyHeard {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Position {
     pub(super) lsn: Lsn,
-    /// The first report of this position, or the first one after a silence.
-    pub(super) since: Mono,
+    /// For how long it has been reported without a move.
+    pub(super) still: Duration,
     /// The last report of it.
     pub(super) reported: Mono,
     pub(super) info_uid: InfoUid,
