@@ -29,8 +29,13 @@ impl Client {
 
     /// Connects, or gives up after `within`.
     pub async fn connect_within(port: u16, within: Duration) -> Result<Self> {
+        Self::connect_at("127.0.0.1", port, within).await
+    }
+
+    /// Connects to another address, or gives up after `within`.
+    pub async fn connect_at(address: &str, port: u16, within: Duration) -> Result<Self> {
         let mut config = Config::new();
-        config.host("127.0.0.1").port(port).user(SUPERUSER).password(PASSWORD).dbname("postgres");
+        config.host(address).port(port).user(SUPERUSER).password(PASSWORD).dbname("postgres");
         let connect = config.connect(NoTls);
         let (client, connection) = tokio::time::timeout(within, connect)
             .await

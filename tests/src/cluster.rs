@@ -172,6 +172,22 @@ impl Cluster {
         .await
     }
 
+    /// Changes options of the cluster's spec.
+    pub fn patch(&self, options: &str) -> Result<()> {
+        self.ctl(&["update", "--patch", options])?.success().map(|_| ())
+    }
+
+    /// Waits until one of the sentinels has logged `text`.
+    pub async fn sentinel_logs(&self, text: &str, within: Duration) -> Result<()> {
+        eventually(&format!("a sentinel logs \"{text}\""), within, async || {
+            let logs = self.sentinels.iter().map(|sentinel| sentinel.process.log_text());
+            let logs = logs.collect::<Result<Vec<_>>>()?;
+            ensure!(logs.iter().any(|log| log.contains(text)), "none does");
+            Ok(())
+        })
+        .await
+    }
+
     /// The full name of one of the cluster's keys.
     pub fn key(&self, name: &str) -> String {
         format!("stolon/cluster/{NAME}/{name}")

@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::binaries::Origin;
-use crate::client::{Client, SUPERUSER};
+use crate::client::{Client, DEADLINE, SUPERUSER};
 use crate::orphans;
 use crate::ports::Port;
 use crate::postgres::{OsUser, Postgres};
@@ -11,6 +11,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ pub struct Site {
     pub passwords: (PathBuf, PathBuf),
 }
 
-/// A keeper under test. Its data and port outlive its process.
+/// A keeper under test. Its data, address and port outlive its process.
 #[derive(Debug)]
 pub struct Keeper {
     /// The uid it was given.
@@ -48,6 +49,7 @@ pub struct Keeper {
     /// What it shows of itself.
     pub admin: Admin,
     site: Site,
+    address: String,
     port: Port,
     data: PathBuf,
 }
@@ -72,6 +74,7 @@ impl Keeper {
             flags: Vec::new(),
             admin: Admin::reserve()?,
             site: site.clone(),
+            address: "127.0.0.1".to_owned(),
             port: Port::reserve()?,
             data,
         })
@@ -103,7 +106,7 @@ impl Keeper {
             .arg(&self.data);
         command.args([
             "--pg-listen-address",
-            "127.0.0.1",
+            &self.address,
             "--pg-port",
             &self.port.number.to_string(),
         ]);
@@ -116,6 +119,25 @@ impl Keeper {
         command.args(&self.flags);
         user.run(&mut command);
         Ok(command)
+    }
+
+    /// Ends it and its PostgreSQL as an operator does.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.running()?.stop().await?;
+        self.process = None;
+        Ok(())
+    }
+
+    /// From its next start on its PostgreSQL listens at `address`, and at another port.
+    pub fn move_to(&mut self, address: &str) -> Result<()> {
+        self.port = Port::reserve()?;
+        address.clone_into(&mut self.address);
+        Ok(())
+    }
+
+    /// Where its PostgreSQL listens.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The port of its PostgreSQL.
@@ -142,7 +164,28 @@ impl Keeper {
 
     /// A session with its PostgreSQL, past the proxy.
     pub async fn client(&self) -> Result<Client> {
-        Client::connect(self.port()).await
+        Client::connect_at(&self.address, self.port(), DEADLINE).await
+    }
+
+    /// The replication slots of its PostgreSQL.
+    pub async fn slots(&self) -> Result<BTreeSet<String>> {
+        let rows = self.client().await?.rows("SELECT slot_name FROM pg_replication_slots").await?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// The process that receives WAL from the followed PostgreSQL.
+    pub async fn wal_receiver(&self) -> Result<Pid> {
+        let pid = self.client().await?.value("SELECT pid FROM pg_stat_wal_receiver").await?;
+        Pid::from_raw(pid.parse()?).context("it has no process")
+    }
+
+    /// Everything in its data directory is gone, as if another disk had been put in its place. It must not run.
+    pub fn lose_data(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.data)? {
+            let path = entry?.path();
+            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+        Ok(())
     }
 
     /// The running process.

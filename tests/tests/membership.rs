@@ -24,13 +24,6 @@ async fn known_keepers(cluster: &Cluster, count: usize, within: Duration) -> Res
     .await
 }
 
-/// The replication slots of the master.
-async fn slots(cluster: &Cluster) -> Result<Vec<String>> {
-    let master = cluster.master()?.client().await?;
-    let rows = master.rows("SELECT slot_name FROM pg_replication_slots ORDER BY 1").await?;
-    Ok(rows.into_iter().flatten().collect())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_standby_is_not_noticed_by_clients_and_returns() -> Result<()> {
     scenario("standby_killed", async |cluster| {
@@ -110,7 +103,7 @@ async fn a_removed_keeper_is_forgotten_with_its_slot() -> Result<()> {
         cluster.keepers.retain(|keeper| keeper.uid != gone);
         cluster.healthy(2, SOON).await?;
         eventually("the removed keeper's slot is dropped", SOON, async || {
-            let slots = slots(cluster).await?;
+            let slots = cluster.master()?.slots().await?;
             ensure!(slots.len() == 1, "{slots:?}");
             Ok(())
         })

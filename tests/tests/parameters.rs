@@ -12,10 +12,6 @@ use stolon_tests::{eventually, scenario};
 
 const SOON: Duration = Duration::from_secs(90);
 
-fn patch(cluster: &Cluster, options: &str) -> Result<()> {
-    cluster.ctl(&["update", "--patch", options])?.success().map(|_| ())
-}
-
 /// Waits until every keeper's PostgreSQL has these values.
 async fn show(cluster: &Cluster, wanted: &[(&str, &str)]) -> Result<()> {
     for keeper in &cluster.keepers {
@@ -64,7 +60,7 @@ async fn what_a_keeper_manages_is_forced_and_not_reported() -> Result<()> {
         }
 
         // The one other value of wal_level that is honoured, and what needs a restart gets it.
-        patch(cluster, r#"{"pgParameters": {"wal_level": "logical"}, "additionalWalSenders": 9, "maxStandbys": 22}"#)?;
+        cluster.patch(r#"{"pgParameters": {"wal_level": "logical"}, "additionalWalSenders": 9, "maxStandbys": 22}"#)?;
         show(cluster, &[("wal_level", "logical"), ("max_wal_senders", "55"), ("max_replication_slots", "22")]).await?;
         cluster.healthy(2, SOON).await?;
 
@@ -81,11 +77,6 @@ async fn what_a_keeper_manages_is_forced_and_not_reported() -> Result<()> {
     .await
 }
 
-async fn slots(keeper: &Keeper) -> Result<BTreeSet<String>> {
-    let rows = keeper.client().await?.rows("SELECT slot_name FROM pg_replication_slots").await?;
-    Ok(rows.into_iter().flatten().collect())
-}
-
 /// Waits until the master has these slots and those of its followers, and standbys have none.
 async fn has_slots(cluster: &Cluster, wanted: &[&str]) -> Result<()> {
     eventually(&format!("the master has the slots {wanted:?}"), SOON, async || {
@@ -93,7 +84,8 @@ async fn has_slots(cluster: &Cluster, wanted: &[&str]) -> Result<()> {
         let mut wanted: BTreeSet<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
         for standby in cluster.standbys()? {
             if standby.process.is_some() {
-                let others: Vec<String> = slots(standby)
+                let others: Vec<String> = standby
+                    .slots()
                     .await?
                     .into_iter()
                     .filter(|name| name.starts_with("stolon_"))
@@ -102,7 +94,7 @@ async fn has_slots(cluster: &Cluster, wanted: &[&str]) -> Result<()> {
             }
             wanted.extend(db_of(&data, &standby.uid).ok().map(|db| format!("stolon_{db}")));
         }
-        let slots = slots(cluster.master()?).await?;
+        let slots = cluster.master()?.slots().await?;
         ensure!(slots == wanted, "it has {slots:?} instead of {wanted:?}");
         Ok(())
     })
@@ -137,7 +129,7 @@ async fn slots_and_access_rules_are_the_specs_and_what_users_own_stays() -> Resu
             client.run(&format!("SELECT pg_create_physical_replication_slot('{name}')")).await?;
         }
         has_slots(cluster, &["mine", "stolon_backup"]).await?;
-        patch(cluster, r#"{"additionalMasterReplicationSlots": ["audit", "log"]}"#)?;
+        cluster.patch(r#"{"additionalMasterReplicationSlots": ["audit", "log"]}"#)?;
         has_slots(cluster, &["mine", "stolon_audit", "stolon_log"]).await?;
 
         // No rules are another thing than the default rules.
@@ -148,17 +140,17 @@ async fn slots_and_access_rules_are_the_specs_and_what_users_own_stays() -> Resu
             "host replication repl ::0/0 md5",
         ];
         let default = ["host all all 0.0.0.0/0 md5", "host all all ::0/0 md5"];
-        patch(cluster, r#"{"pgHBA": []}"#)?;
+        cluster.patch(r#"{"pgHBA": []}"#)?;
         for keeper in &cluster.keepers {
             has_rules(keeper, &rules(&everywhere)).await?;
         }
-        patch(cluster, r#"{"pgHBA": null}"#)?;
+        cluster.patch(r#"{"pgHBA": null}"#)?;
         for keeper in &cluster.keepers {
             has_rules(keeper, &rules(&[&everywhere[..], &default].concat())).await?;
         }
 
         // Strict: only a master lets the others' keepers in, from where they are.
-        patch(cluster, r#"{"defaultSUReplAccessMode": "strict"}"#)?;
+        cluster.patch(r#"{"defaultSUReplAccessMode": "strict"}"#)?;
         let peer = ["host all admin 127.0.0.1/32 md5", "host replication repl 127.0.0.1/32 md5"];
         has_rules(cluster.master()?, &rules(&[&peer[..], &default].concat())).await?;
         for standby in cluster.standbys()? {

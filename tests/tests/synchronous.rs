@@ -56,22 +56,6 @@ async fn roles(cluster: &Cluster) -> Result<(String, String)> {
     Ok((sync, other.context("there is no other")?.uid.clone()))
 }
 
-async fn says(cluster: &Cluster, line: &str) -> Result<()> {
-    eventually(&format!("a sentinel says \"{line}\""), SOON, async || {
-        for sentinel in &cluster.sentinels {
-            if sentinel.process.log_text()?.contains(line) {
-                return Ok(());
-            }
-        }
-        anyhow::bail!("none does")
-    })
-    .await
-}
-
-fn patch(cluster: &Cluster, options: &str) -> Result<()> {
-    cluster.ctl(&["update", "--patch", options])?.success().map(|_| ())
-}
-
 /// Whether a commit on the master waits for a standby.
 async fn a_commit_waits(client: &Client) -> Result<()> {
     soon("a commit waits", async || {
@@ -88,9 +72,9 @@ async fn the_required_standbys_are_replaced_kept_or_faked_between_min_and_max() 
         cluster.serve(&fast_with(r#""synchronousReplication": true"#), 3).await?;
         cluster.client().await?.run("CREATE TABLE kept (id int)").await?;
         let (sync, other) = roles(cluster).await?;
-        patch(cluster, r#"{"minSynchronousStandbys": 1, "maxSynchronousStandbys": 2}"#)?;
+        cluster.patch(r#"{"minSynchronousStandbys": 1, "maxSynchronousStandbys": 2}"#)?;
         requires(cluster, &[sync.clone(), other.clone()]).await?;
-        patch(cluster, r#"{"maxSynchronousStandbys": 1}"#)?;
+        cluster.patch(r#"{"maxSynchronousStandbys": 1}"#)?;
         let (sync, other) = roles(cluster).await?;
 
         // A lost one is replaced by way of both: until the new one is confirmed, the old one is the only one to elect.
@@ -113,7 +97,7 @@ async fn the_required_standbys_are_replaced_kept_or_faked_between_min_and_max() 
         let writer = cluster.master()?.client().await?;
         let write = tokio::spawn(async move { writer.run("INSERT INTO kept VALUES (2)").await });
         a_commit_waits(&watcher).await?;
-        says(cluster, "removing failed synchronous standby").await?;
+        cluster.sentinel_logs("removing failed synchronous standby", SOON).await?;
         let name = names_of(&cluster.cluster_data()?, std::slice::from_ref(&other))?;
         ensure!(required(cluster).await? == name, "{name} is no longer required");
 
@@ -127,12 +111,12 @@ async fn the_required_standbys_are_replaced_kept_or_faked_between_min_and_max() 
         })
         .await?;
         a_commit_waits(&watcher).await?;
-        patch(cluster, r#"{"minSynchronousStandbys": 0}"#)?;
+        cluster.patch(r#"{"minSynchronousStandbys": 0}"#)?;
         tokio::time::timeout(SOON, write).await.context("the commit still waits")???;
         ensure!(required(cluster).await?.is_empty(), "{}", required(cluster).await?);
 
         // Back again they are required as before.
-        patch(cluster, r#"{"minSynchronousStandbys": 2, "maxSynchronousStandbys": 2}"#)?;
+        cluster.patch(r#"{"minSynchronousStandbys": 2, "maxSynchronousStandbys": 2}"#)?;
         cluster.restart_keeper(&sync)?;
         cluster.restart_keeper(&other)?;
         cluster.healthy(3, SOON).await?;
@@ -156,7 +140,7 @@ async fn only_a_confirmed_synchronous_standby_is_elected_and_awaited_after_a_res
         cluster.keeper_mut(&sync)?.kill_node()?;
         cluster.keeper_mut(&master)?.kill_node()?;
         // The other standby lives and may lack the row.
-        says(cluster, "no eligible masters").await?;
+        cluster.sentinel_logs("no eligible masters", SOON).await?;
         ensure!(cluster.master_uid()? == master, "{} was elected", cluster.master_uid()?);
         ensure!(cluster.keeper(&other)?.postmaster().is_some(), "{other} does not run");
         cluster.restart_keeper(&sync)?;
@@ -211,11 +195,11 @@ async fn keepers_that_cannot_be_master_or_synchronous_are_neither() -> Result<()
 
         // The one may not be elected because it is not in sync, the other although it is.
         cluster.keeper_mut("keeper1")?.kill_node()?;
-        says(cluster, "no eligible masters").await?;
+        cluster.sentinel_logs("no eligible masters", SOON).await?;
         ensure!(cluster.master_uid()? == "keeper1", "{} was elected", cluster.master_uid()?);
         cluster.restart_keeper("keeper1")?;
         cluster.healthy(3, SOON).await?;
-        patch(cluster, r#"{"synchronousReplication": false}"#)?;
+        cluster.patch(r#"{"synchronousReplication": false}"#)?;
         soon("nobody is required", async || {
             let data = cluster.cluster_data()?;
             let db = text(&data, "/cluster/status/master").to_owned();
