@@ -1,6 +1,7 @@
 //! Synchronous replication: who is required, what waits for them, and who may be elected.
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::time::Duration;
 use stolon_tests::cluster::{Cluster, db_of, fast_with, text};
@@ -62,6 +63,23 @@ async fn a_commit_waits(client: &Client) -> Result<()> {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         ensure!(client.value(waiting).await? == "1", "none does");
         Ok(())
+    })
+    .await
+}
+
+/// The standbys that the keeper says are in sync, the next time that it says so.
+async fn next_report(cluster: &Cluster, keeper: &str) -> Result<Vec<String>> {
+    let info = || -> Result<Value> {
+        let key = cluster.key(&format!("keepers/info/{keeper}"));
+        Ok(serde_json::from_slice(&cluster.etcd.get(&key)?.context("no info")?)?)
+    };
+    let last = info()?;
+    soon("the keeper publishes", async || {
+        let next = info()?;
+        ensure!(text(&next, "/infoUID") != text(&last, "/infoUID"), "nothing new");
+        let standbys = next.pointer("/postgresState/synchronousStandbys");
+        let standbys = standbys.and_then(Value::as_array).context("nothing is said of standbys")?;
+        Ok(standbys.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     })
     .await
 }
@@ -174,6 +192,60 @@ async fn only_a_confirmed_synchronous_standby_is_elected_and_awaited_after_a_res
         })
         .await?;
         cluster.healthy(3, SOON).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_required_standby_that_lacks_commits_is_not_in_sync_and_not_elected() -> Result<()> {
+    scenario("sync_lag", async |cluster| {
+        cluster.serve(&fast_with(r#""synchronousReplication": true"#), 3).await?;
+        let client = cluster.master()?.client().await?;
+        client.run("CREATE TABLE kept (id int)").await?;
+        let (sync, late) = roles(cluster).await?;
+        let master = cluster.master_uid()?;
+        cluster.replicated("SELECT count(*) FROM kept").await?;
+
+        // What is acknowledged without it stays in the network.
+        let receiver = cluster.keeper(&late)?.wal_receiver().await?;
+        kill_process(receiver, Signal::STOP)?;
+        client.run("INSERT INTO kept VALUES (1)").await?;
+        cluster.patch(r#"{"maxSynchronousStandbys": 2}"#)?;
+        let late_db = db_of(&cluster.cluster_data()?, &late)?;
+        soon(&format!("PostgreSQL calls {late} synchronous"), async || {
+            let names = names_of(&cluster.cluster_data()?, &[sync.clone(), late.clone()])?;
+            ensure!(required(cluster).await? == names, "{names} are not required");
+            let query = format!(
+                "SELECT sync_state FROM pg_stat_replication WHERE application_name = 'stolon_{late_db}'"
+            );
+            let state = client.value(&query).await?;
+            ensure!(state == "sync", "it is {state}");
+            Ok(())
+        })
+        .await?;
+        let sync_db = db_of(&cluster.cluster_data()?, &sync)?;
+        for _ in 0..2 {
+            let reported = next_report(cluster, &master).await?;
+            ensure!(reported == [sync_db.clone()], "{reported:?} are in sync, not only {sync_db}");
+        }
+
+        // With the only one that has the row gone, nobody is elected.
+        cluster.keeper_mut(&sync)?.kill_node()?;
+        cluster.keeper_mut(&master)?.kill_node()?;
+        cluster.sentinel_logs("no eligible masters", SOON).await?;
+        ensure!(cluster.master_uid()? == master, "{} was elected", cluster.master_uid()?);
+        ensure!(cluster.keeper(&late)?.postmaster().is_some(), "{late} does not run");
+        cluster.restart_keeper(&sync)?;
+        let elected = cluster.new_master(&master, SOON).await?;
+        ensure!(elected == sync, "{elected} was elected, not {sync}");
+        kill_process(receiver, Signal::CONT)?;
+        cluster.restart_keeper(&master)?;
+        cluster.healthy(3, SOON).await?;
+        requires(cluster, &[late, master]).await?;
+        cluster.replicated("SELECT id FROM kept").await?;
+        let rows = cluster.master()?.client().await?.rows("SELECT id FROM kept").await?;
+        ensure!(rows == [["1"]], "{rows:?}");
+        Ok(())
     })
     .await
 }

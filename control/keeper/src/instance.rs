@@ -11,11 +11,13 @@ use crate::postgres::sql::{Session, SqlError};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use stolon_model::cluster::TimelineHistory;
 use stolon_model::lsn::TimelineId;
 use stolon_model::plan::Local;
 use stolon_model::plan::local::{Position, Reading, Server};
-use stolon_model::postgres::{sync, timeline};
+use stolon_model::postgres::confirmation::Confirmation;
+use stolon_model::postgres::timeline;
 use stolon_model::uid::DbUid;
 use tracing::debug;
 
@@ -32,6 +34,8 @@ pub struct Instance {
     pub postmaster: Postmaster,
     /// How to reach it.
     pub server: LocalServer,
+    /// Which of its synchronous standbys have everything.
+    pub confirmation: Mutex<Confirmation>,
 }
 
 /// Whether a look asks the server.
@@ -79,21 +83,22 @@ impl Instance {
         Ok(Reading {
             slots: session.replication_slots().await?,
             is_restart_pending: session.is_restart_pending().await?,
-            in_sync: in_sync(&session).await?,
+            in_sync: self.in_sync(&session).await?,
             position: if with_position { self.position().await.ok() } else { None },
         })
+    }
+
+    /// The dbs whose standbys are in state `sync` and have every commit that was acknowledged.
+    pub async fn in_sync(&self, session: &Session) -> Result<BTreeSet<DbUid>, SqlError> {
+        let reading = session.sync_standbys().await?;
+        let mut confirmation = self.confirmation.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(confirmation.take_in(&reading))
     }
 
     async fn position(&self) -> Result<Position, ReplicationError> {
         let (system, history) = system_data(&self.server).await?;
         Ok(Position { timeline: system.timeline, xlog_pos: system.xlog_pos, history })
     }
-}
-
-/// The dbs whose standbys are in state `sync`.
-pub async fn in_sync(session: &Session) -> Result<BTreeSet<DbUid>, SqlError> {
-    let names = session.sync_standbys().await?;
-    Ok(names.iter().filter_map(|name| sync::db_of(name)).collect())
 }
 
 /// Who the instance is, where it stands, and by which way it came there. The first timeline has no history.

@@ -15,7 +15,7 @@ use crate::report::collect::Collector;
 use crate::report::publish::Reporter;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use stolon_daemon::admin::{Admin, Limits};
 use stolon_daemon::{Context, admin};
 use stolon_model::cluster::Role;
@@ -65,6 +65,7 @@ pub async fn run(
             timeout: follower.spec.request_timeout,
         },
         data_dir: config.data_dir.clone(),
+        confirmation: Mutex::default(),
     });
     bring_to_rest(&instance).await?;
 

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod conf;
+pub mod confirmation;
 pub mod conninfo;
 pub mod hba;
 pub mod parameters;

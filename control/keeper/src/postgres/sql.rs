@@ -3,7 +3,9 @@
 use super::local::LocalServer;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use stolon_model::postgres::SOCKET_DIRECTORY;
+use stolon_model::lsn::Lsn;
+use stolon_model::postgres::confirmation::SyncReading;
+use stolon_model::postgres::{SOCKET_DIRECTORY, sync};
 use stolon_model::spec::PgParameters;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
@@ -91,15 +93,29 @@ impl Session {
         Ok(rows.iter().filter_map(|row| Some((text(row, 0)?, text(row, 1)?))).collect())
     }
 
-    /// Application names of the standbys that are in state `sync`; `quorum` and `potential` do not count.
-    pub async fn sync_standbys(&self) -> Result<BTreeSet<String>, SqlError> {
+    /// The cluster's standbys that are in state `sync`; `quorum` and `potential` do not count.
+    pub async fn sync_standbys(&self) -> Result<SyncReading, SqlError> {
         let rows = self
             .rows(
                 "cannot read the synchronous standbys",
-                "select application_name from pg_stat_replication where sync_state = 'sync'",
+                // The last column is computed for each row that the view has given.
+                "select pg_conf_load_time(), application_name, coalesce(flush_lsn, '0/0'), pg_current_wal_flush_lsn() \
+                 from pg_stat_replication where sync_state = 'sync'",
             )
             .await?;
-        Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
+        let mut reading = SyncReading::default();
+        for row in &rows {
+            let (Some(loaded), Some(name)) = (text(row, 0), text(row, 1)) else { continue };
+            let (Some(flushed), Some(written)) = (lsn(row, 2), lsn(row, 3)) else { continue };
+            reading.loaded = loaded;
+            reading.written = reading.written.max(written);
+            if let Some(db) = sync::db_of(&name) {
+                // While a broken connection is still there, the standby can have a new one already.
+                let known = reading.flushed.entry(db).or_default();
+                *known = flushed.max(*known);
+            }
+        }
+        Ok(reading)
     }
 
     /// Whether a changed parameter waits for a restart.
@@ -209,4 +225,8 @@ impl Session {
 
 fn text(row: &SimpleQueryRow, column: usize) -> Option<String> {
     row.try_get(column).ok().flatten().map(str::to_owned)
+}
+
+fn lsn(row: &SimpleQueryRow, column: usize) -> Option<Lsn> {
+    text(row, column)?.parse().ok()
 }

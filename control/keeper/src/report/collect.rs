@@ -1,7 +1,7 @@
 //! Collects the state of the instance.
 
 use super::Wanted;
-use crate::instance::{Instance, in_sync, system_data};
+use crate::instance::{Instance, system_data};
 use crate::metrics::Metrics;
 use crate::postgres::pgdata;
 use crate::postgres::sql::Session;
@@ -143,7 +143,7 @@ impl Collector {
         let session = Session::open(&self.instance.server).await.map_err(|error| text(&error))?;
         let configured = session.configured_parameters().await.map_err(|error| text(&error))?;
         state.pg_parameters = parameters::reported(configured, &wanted.parameters);
-        let in_sync = in_sync(&session).await.map_err(|error| text(&error))?;
+        let in_sync = self.instance.in_sync(&session).await.map_err(|error| text(&error))?;
         state.synchronous_standbys = Some(in_sync.into_iter().collect());
         drop(session);
         let (system, history) =

@@ -73,7 +73,7 @@ pub struct Reading {
     pub slots: BTreeSet<String>,
     /// Some row of `pg_settings` has `pending_restart` (before 9.5: always false).
     pub is_restart_pending: bool,
-    /// Dbs whose WAL sender has `sync_state` exactly `sync`.
+    /// Dbs whose WAL sender has `sync_state` exactly `sync`, and which have everything written before it had.
     pub in_sync: BTreeSet<DbUid>,
     /// Where it stands; `None` if the replication connection was refused.
     pub position: Option<Position>,
