@@ -189,7 +189,7 @@ pub fn writer(node: &Node) -> Option<Writer> {
 /// Loads a configuration into the running server.
 pub fn reload(node: &Node, config: Config) -> bool {
     let Some(server) = node.server() else { return false };
-    *server.config.borrow_mut() = config;
+    server.load(config);
     server.changed.notify_waiters();
     true
 }

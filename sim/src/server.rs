@@ -4,7 +4,9 @@ use crate::executor::ProcessId;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use stolon_model::lsn::Lsn;
 use stolon_model::postgres::conf::Config;
+use stolon_model::postgres::confirmation::{Confirmation, SyncReading};
 use stolon_model::postgres::hba::Access;
 use stolon_model::postgres::sync;
 use stolon_model::uid::DbUid;
@@ -23,6 +25,10 @@ pub struct Server {
     pub is_ready: Cell<bool>,
     /// Shuts down.
     pub is_stopping: Cell<bool>,
+    /// How often it has loaded one.
+    loads: Cell<u64>,
+    /// What its keeper knows of its synchronous standbys.
+    confirmation: RefCell<Confirmation>,
     /// WAL senders by application name.
     pub senders: RefCell<BTreeMap<String, Sender>>,
     /// Notified when anything of it changes, its end included.
@@ -47,6 +53,8 @@ impl Server {
             process,
             is_temporary,
             config: RefCell::new(config),
+            loads: Cell::default(),
+            confirmation: RefCell::default(),
             is_ready: Cell::default(),
             is_stopping: Cell::default(),
             senders: RefCell::default(),
@@ -73,16 +81,26 @@ impl Server {
         })
     }
 
-    /// Dbs whose senders have the state `sync`.
-    pub fn in_sync(&self) -> BTreeSet<DbUid> {
+    /// Loads another configuration.
+    pub fn load(&self, config: Config) {
+        *self.config.borrow_mut() = config;
+        self.loads.set(self.loads.get() + 1);
+    }
+
+    /// Dbs whose senders have the state `sync`, and which have everything; `written` is the number of its records.
+    pub fn in_sync(&self, written: usize) -> BTreeSet<DbUid> {
         let senders = self.senders.borrow();
-        let is_streaming =
-            |name: &String| senders.get(name).is_some_and(|sender| sender.is_streaming);
-        self.required()
-            .iter()
-            .filter(|name| is_streaming(name))
-            .filter_map(|n| sync::db_of(n))
-            .collect()
+        let required = self.required();
+        let flushed = required.iter().filter_map(|name| {
+            let sender = senders.get(name).filter(|sender| sender.is_streaming)?;
+            Some((sync::db_of(name)?, Lsn(sender.flushed as u64)))
+        });
+        let reading = SyncReading {
+            loaded: self.loads.get().to_string(),
+            written: Lsn(written as u64),
+            flushed: flushed.collect(),
+        };
+        self.confirmation.borrow_mut().take_in(&reading)
     }
 
     /// Whether normal users are let in.

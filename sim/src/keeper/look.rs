@@ -55,7 +55,7 @@ impl Keeper {
         Reading {
             slots: data.slots.keys().cloned().collect(),
             is_restart_pending: false,
-            in_sync: server.in_sync(),
+            in_sync: server.in_sync(data.wal.len()),
             position: with_position.then(|| Position {
                 timeline: data.wal.timeline(),
                 xlog_pos: data.wal.position(),

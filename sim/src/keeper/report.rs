@@ -146,7 +146,8 @@ impl Reports {
         }
         state.pg_parameters = self.wanted.borrow().parameters.clone();
         state.pg_parameters.insert("max_connections".to_owned(), "100".to_owned());
-        state.synchronous_standbys = Some(server.in_sync().into_iter().collect());
+        let written = self.node.disk.borrow().data.as_ref().map_or(0, |data| data.wal.len());
+        state.synchronous_standbys = Some(server.in_sync(written).into_iter().collect());
         self.world.executor.sleep(self.world.span(1, 8)).await;
         if !self.node.runs(&server) || self.world.fails(10) {
             return state;
