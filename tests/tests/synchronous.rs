@@ -48,8 +48,8 @@ async fn roles(cluster: &Cluster) -> Result<(String, String)> {
         let place = |part: &str| format!("/dbs/{master}/{part}/synchronousStandbys");
         let (spec, status) = (data.pointer(&place("spec")), data.pointer(&place("status")));
         ensure!(spec == status, "{spec:?} are required, {status:?} in sync");
-        let db =
-            spec.and_then(|list| list.pointer("/0")).and_then(Value::as_str).context("none is")?;
+        let one = spec.and_then(Value::as_array).filter(|list| list.len() == 1);
+        let db = one.and_then(|list| list.first()?.as_str()).context("it is not one")?;
         Ok(text(&data, &format!("/dbs/{db}/spec/keeperUID")).to_owned())
     })
     .await?;
