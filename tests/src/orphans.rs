@@ -93,7 +93,8 @@ fn collect() {
     let own = getpid().as_raw_nonzero().get();
     for entry in all().into_iter().filter(|entry| entry.is_zombie && entry.parent == own) {
         // Nobody in this process starts PostgreSQL's programs directly, so nobody else waits for them.
-        if entry.name == "postgres" || entry.name == "initdb" || entry.name.starts_with("pg_") {
+        let is_program = matches!(entry.name.as_str(), "postgres" | "initdb" | "psql");
+        if is_program || entry.name.starts_with("pg_") {
             let _ = waitpid(Some(entry.pid), WaitOptions::NOHANG);
         }
     }

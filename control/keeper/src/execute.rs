@@ -33,6 +33,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::DeletePgData => "delete_pgdata",
         Action::InitDb { .. } => "initdb",
         Action::Restore { .. } => "restore",
+        Action::Checkpoint { .. } => "checkpoint",
         Action::Rewind { .. } => "rewind",
         Action::AwaitSlot { .. } => "await_slot",
         Action::BaseBackup { .. } => "basebackup",
@@ -77,7 +78,9 @@ pub async fn execute(
             let _ = tokio::time::timeout(*timeout, cancel.cancelled()).await;
             Ok(())
         }
-        Action::BaseBackup { command, .. } => run(instance, command, None, cancel).await,
+        Action::Checkpoint { command, .. } | Action::BaseBackup { command, .. } => {
+            run(instance, command, None, cancel).await
+        }
         Action::Start(start) => start_server(instance, start).await,
         Action::WaitReady { timeout } => bounded(*timeout, cancel, wait_ready(instance)).await,
         Action::WaitRecovery { end, timeout } => {

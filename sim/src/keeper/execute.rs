@@ -50,6 +50,8 @@ pub async fn execute(
         Action::InitDb { .. } => init(world, node).await,
         Action::Restore { .. } | Action::WaitRecovery { .. } => false,
         Action::Rewind { source, .. } => rewind(world, node, &host_of(desired, source)).await,
+        // The simulated pg_rewind sees every promotion.
+        Action::Checkpoint { .. } => true,
         Action::AwaitSlot { timeout, .. } => {
             node.clock.sleep(*timeout).await;
             true

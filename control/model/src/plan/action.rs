@@ -35,6 +35,16 @@ pub enum Action {
         /// The command.
         command: Command,
     },
+    /// Has the master make a checkpoint. `pg_rewind` up to PostgreSQL 15 reads its timeline from the last one, and takes a master
+    /// that was promoted since for one that is still on the old timeline. Done once: what pg_rewind makes is examined in any case.
+    Checkpoint {
+        /// The db that is to be rewound.
+        db: DbUid,
+        /// The command.
+        command: Command,
+        /// The cluster's master.
+        source: DbUid,
+    },
     /// Removes `postgresql.auto.conf` from PGDATA and runs `pg_rewind`.
     Rewind {
         /// The command.
@@ -186,6 +196,7 @@ impl Action {
             self,
             Self::InitDb { .. }
                 | Self::Restore { .. }
+                | Self::Checkpoint { .. }
                 | Self::Rewind { .. }
                 | Self::AwaitSlot { .. }
                 | Self::BaseBackup { .. }
@@ -217,7 +228,7 @@ impl Action {
             Self::AwaitSlot { source, .. } => wanted.followed().is_some_and(|followed| {
                 followed.uid == *source && !followed.serves.contains(&wanted.uid)
             }),
-            Self::Rewind { source, .. } => {
+            Self::Checkpoint { source, .. } | Self::Rewind { source, .. } => {
                 wanted.master.as_ref().is_some_and(|master| master.uid == *source)
             }
             _ => true,
@@ -233,6 +244,11 @@ impl Action {
             Self::Stop(_) => vec![Message::info("stopping database")],
             Self::Start(start) => start.before(),
             Self::Restore { .. } => vec![Message::info("executing DataRestoreCommand")],
+            Self::Checkpoint { source, .. } => {
+                let text =
+                    "waiting for a checkpoint of the master, for pg_rewind to see its timeline";
+                vec![Message::info(text).with("masterDB", source)]
+            }
             Self::Rewind { .. } => vec![Message::info("running pg_rewind")],
             Self::AwaitSlot { source, .. } => {
                 let text = "waiting for the followed db to make our replication slot";
@@ -282,6 +298,7 @@ impl Action {
             Self::DeletePgData => "failed to remove the postgres data dir",
             Self::InitDb { .. } => "failed to initialize postgres database cluster",
             Self::Restore { .. } => "failed to restore postgres database cluster",
+            Self::Checkpoint { .. } => "failed to make the master checkpoint",
             Self::Rewind { .. } => "error syncing with pg_rewind",
             Self::AwaitSlot { .. } => "failed to wait for the replication slot",
             Self::BaseBackup { .. } => "failed to resync from followed instance",

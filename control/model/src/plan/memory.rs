@@ -24,6 +24,7 @@ pub struct Memory {
     skipped_slots: BTreeSet<String>,
     has_restarted: bool,
     awaited_slot: Option<DbUid>,
+    awaited_checkpoint: Option<DbUid>,
 }
 
 /// How far the making of a db's data has come in this process. Not on disk on purpose: after a crash the data are of unknown
@@ -95,6 +96,10 @@ impl Memory {
             Action::Reload(reload) if succeeded => {
                 self.written = Some(reload.config.clone());
                 self.waits_for_sync = reload.config.access == Access::Internal;
+            }
+            Action::Checkpoint { db, .. } => {
+                self.awaited_checkpoint = Some(db.clone());
+                return Flow::LookAgain;
             }
             Action::Rewind { .. } if !succeeded => return self.needs_copy(),
             Action::AwaitSlot { db, .. } => {
@@ -196,6 +201,11 @@ impl Memory {
     /// Whether the slot of `db` on the followed db has been waited for, once and for all.
     pub fn has_awaited_slot(&self, db: &DbUid) -> bool {
         self.awaited_slot.as_ref() == Some(db)
+    }
+
+    /// Whether a checkpoint of the master has been waited for before `db` is rewound, once and for all.
+    pub fn has_awaited_checkpoint(&self, db: &DbUid) -> bool {
+        self.awaited_checkpoint.as_ref() == Some(db)
     }
 
     /// Whether fast stops have failed often enough.

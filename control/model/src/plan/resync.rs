@@ -12,6 +12,7 @@ use crate::postgres::command;
 use crate::postgres::hba::Access;
 use crate::postgres::name_of;
 use crate::postgres::timeline::{Branch, on_different_branch};
+use crate::postgres::version::PgVersion;
 use crate::postgres::wal;
 use std::time::Duration;
 
@@ -26,9 +27,11 @@ impl Case<'_> {
             Err(plan) => return plan,
         };
         let rewind_source = self.rewind_source();
-        if rewind_source.is_none()
-            && let Some(plan) = self.await_slot(source)
-        {
+        let wait = match rewind_source {
+            Some(master) => self.await_checkpoint(master),
+            None => self.await_slot(source),
+        };
+        if let Some(plan) = wait {
             return plan;
         }
         let mut actions = self.begin_anew();
@@ -134,6 +137,19 @@ impl Case<'_> {
             },
             self.remember(Stage::Made),
         ]
+    }
+
+    /// A rewind begun before the master has made a checkpoint on its timeline may do nothing.
+    fn await_checkpoint(&self, master: &Peer) -> Option<Plan> {
+        let db = &self.desired.uid;
+        if self.local.version().is_some_and(PgVersion::rewind_sees_promotion)
+            || self.memory.has_awaited_checkpoint(db)
+        {
+            return None;
+        }
+        let command = command::checkpoint(&master.rewind_conninfo(db, &self.desired.keeper));
+        let (db, source) = (db.clone(), master.uid.clone());
+        Some(Plan::new(Next::Do(vec![Action::Checkpoint { db, command, source }])))
     }
 
     fn rewind(&self, master: &Peer) -> Action {

@@ -13,7 +13,7 @@ use crate::spec::NewConfig;
 /// that is empty) and that of the temporary file for [`Command::secret`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// Its name: `initdb`, `pg_ctl`, `postgres`, `pg_basebackup`, `pg_rewind`, or `/bin/sh`, which is a path already.
+    /// Its name: `initdb`, `pg_ctl`, `postgres`, `pg_basebackup`, `pg_rewind`, `psql`, or `/bin/sh`, which is a path already.
     pub program: &'static str,
     /// Its arguments, without the program itself.
     pub args: Vec<Argument>,
@@ -164,7 +164,8 @@ pub fn promote(pgdata: &str) -> Command {
     Command::new("pg_ctl", ["promote", "-w", "-D", pgdata])
 }
 
-/// `pg_basebackup` from `source` into an absent PGDATA, over the slot made for this db.
+/// `pg_basebackup` from `source` into an absent PGDATA, over the slot made for this db. It begins with a fast checkpoint: a
+/// spread one takes minutes, and for so long a master that was just elected may have no standby for its commits.
 pub fn basebackup(
     pgdata: &str,
     source: &ConnInfo,
@@ -174,7 +175,7 @@ pub fn basebackup(
     let conninfo = source.without_password().text();
     let mut command = Command::new(
         "pg_basebackup",
-        ["-R", "-v", "-P", "-Xs", "-D", pgdata, "-d", conninfo.expose()],
+        ["-R", "-v", "-P", "-Xs", "-c", "fast", "-D", pgdata, "-d", conninfo.expose()],
     );
     if version.is_some_and(PgVersion::basebackup_takes_slot) {
         command.arg("--slot");
@@ -187,6 +188,13 @@ pub fn basebackup(
 pub fn rewind(pgdata: &str, source: &ConnInfo) -> Command {
     let server = format!("--source-server={}", source.without_password().text().expose());
     Command::new("pg_rewind", ["--debug", "-D", pgdata, &server]).with_pgpass(source)
+}
+
+/// `psql` that has `source` make a checkpoint, and waits for its end.
+pub fn checkpoint(source: &ConnInfo) -> Command {
+    let conninfo = source.without_password().text();
+    Command::new("psql", ["-X", "-q", "-w", "-d", conninfo.expose(), "-c", "CHECKPOINT"])
+        .with_pgpass(source)
 }
 
 #[cfg(test)]
@@ -269,7 +277,7 @@ mod tests {
         let command = basebackup("/d", &source(), "stolon_b2", Some(PgVersion::new(10, 0)));
         assert_eq!(
             line(&command),
-            r"pg_basebackup [-R] [-v] [-P] [-Xs] [-D] [/d] [-d] [host=10.0.0.1 options=-c\ synchronous_commit=off port=5432 user=repl] [--slot] [stolon_b2]"
+            r"pg_basebackup [-R] [-v] [-P] [-Xs] [-c] [fast] [-D] [/d] [-d] [host=10.0.0.1 options=-c\ synchronous_commit=off port=5432 user=repl] [--slot] [stolon_b2]"
         );
         assert_eq!(command.secret, Some(Secret::new("10.0.0.1:5432:*:repl:re\\:pw\n")));
         assert_eq!(command.environment, [("PGPASSFILE", Argument::SecretFile)]);
@@ -287,6 +295,16 @@ mod tests {
         assert_eq!(command.environment, [("PGPASSFILE", Argument::SecretFile)]);
         let trusting = ConnInfo::new().with("user", "repl");
         assert_eq!(rewind("/d", &trusting).secret, None);
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_server_asks_nobody_for_a_password() {
+        let command = checkpoint(&source());
+        assert_eq!(
+            line(&command),
+            r"psql [-X] [-q] [-w] [-d] [host=10.0.0.1 options=-c\ synchronous_commit=off port=5432 user=repl] [-c] [CHECKPOINT]"
+        );
+        assert_eq!(command.environment, [("PGPASSFILE", Argument::SecretFile)]);
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl PgVersion {
         self >= Self::new(9, 6)
     }
 
+    /// Whether `pg_rewind` sees that its source was promoted before the source has made a checkpoint (from 16 on).
+    pub fn rewind_sees_promotion(self) -> bool {
+        self >= Self::new(16, 0)
+    }
+
     /// Whether the view `pg_file_settings` and the column `pg_settings.pending_restart` exist (from 9.5 on).
     pub fn has_file_settings(self) -> bool {
         self >= Self::new(9, 5)

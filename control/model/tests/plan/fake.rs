@@ -135,7 +135,7 @@ impl Fake {
             Action::CreateSlot { name, .. } => {
                 self.change_slots(|slots| slots.insert(name.clone()))
             }
-            Action::AwaitSlot { .. } | Action::Remember(_) => {}
+            Action::AwaitSlot { .. } | Action::Checkpoint { .. } | Action::Remember(_) => {}
         }
         true
     }

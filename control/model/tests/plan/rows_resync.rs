@@ -9,6 +9,7 @@ use stolon_model::lsn::TimelineId;
 use stolon_model::plan::action::Action;
 use stolon_model::plan::{Desired, Local, Next, Reading, Reason, Server};
 use stolon_model::postgres::role::AuthMethod;
+use stolon_model::postgres::version::PgVersion;
 use stolon_model::uid::DbUid;
 
 fn wanted(change: impl FnOnce(&mut DbSpec)) -> Desired {
@@ -37,7 +38,9 @@ fn rewinds(fake: &Fake) -> usize {
 
 #[test]
 fn an_old_master_is_rewound() {
-    let plan = plan_anew(&wanted(|_| {}), &old_master());
+    let mut newer = old_master();
+    newer.binary_version = Some(PgVersion::new(16, 0));
+    let plan = plan_anew(&wanted(|_| {}), &newer);
     assert_eq!(names(&plan), ["SaveDbState", "Stop", "Remember", "Rewind", "Remember"]);
     assert_eq!(
         texts(&plan),
@@ -125,18 +128,37 @@ fn what_cannot_be_rewound_is_copied() {
 #[test]
 fn a_failed_rewind_becomes_a_copy() {
     let mut fake = Fake::new(old_master(), Some(reading()));
-    // Save, stop, remember.
-    fake.fates.extend([Fate::Succeeds; 3]);
+    // Checkpoint, save, stop, remember.
+    fake.fates.extend([Fate::Succeeds; 4]);
     fake.fates.push_back(Fate::Fails);
     assert_eq!(fake.pass(&wanted(|_| {})), End::Done);
     assert_eq!((rewinds(&fake), copies(&fake)), (1, 1));
 }
 
 #[test]
+fn before_16_the_master_makes_a_checkpoint_first_and_nothing_is_touched_before() {
+    let plan = plan_anew(&wanted(|_| {}), &old_master());
+    assert_eq!(names(&plan), ["Checkpoint"]);
+    let [checkpoint] = actions(&plan) else { panic!("one action") };
+    assert!(checkpoint.is_interruptible());
+    let db = DbUid::from("d1");
+    assert!(!checkpoint.is_obsolete(&db, &wanted(|_| {})));
+    assert!(checkpoint.is_obsolete(&DbUid::from("other"), &wanted(|_| {})));
+}
+
+#[test]
+fn a_master_that_makes_no_checkpoint_is_a_source_all_the_same() {
+    let mut fake = Fake::new(old_master(), Some(reading()));
+    fake.fates.push_back(Fate::Fails);
+    assert_eq!(fake.pass(&wanted(|_| {})), End::Done);
+    assert_eq!((rewinds(&fake), copies(&fake)), (1, 0));
+}
+
+#[test]
 fn a_rewound_instance_that_does_not_get_ready_becomes_a_copy() {
     let mut fake = Fake::new(old_master(), Some(reading()));
-    // Save, stop, remember, rewind, remember, start; then the wait is over.
-    fake.fates.extend([Fate::Succeeds; 6]);
+    // Checkpoint, save, stop, remember, rewind, remember, start; then the wait is over.
+    fake.fates.extend([Fate::Succeeds; 7]);
     fake.fates.push_back(Fate::Fails);
     assert_eq!(fake.pass(&wanted(|_| {})), End::Done);
     assert_eq!((rewinds(&fake), copies(&fake)), (1, 1));
