@@ -12,7 +12,8 @@ use crate::spec::{
 };
 use crate::time::{GoDuration, GoTime};
 use crate::uid::{BootUuid, ClusterUid, DbUid, KeeperUid, ProxyUid};
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The only format version there is; a component refuses to act on another.
@@ -85,7 +86,7 @@ pub struct ClusterStatus {
     #[serde(skip_serializing_if = "Generation::is_none")]
     pub current_generation: Generation,
     /// Absent in no cluster data that Stolon wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "word")]
     pub phase: Option<Phase>,
     /// The db uid of the current or designated master; empty while there is none.
     #[serde(skip_serializing_if = "DbUid::is_empty")]
@@ -202,7 +203,7 @@ pub struct DbSpec {
     /// From the cluster spec on a master, `null` on a standby.
     pub additional_replication_slots: Option<Vec<String>>,
     /// How its data comes to be; `None` is never written by Stolon.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "word")]
     pub init_mode: Option<DbInitMode>,
     /// For [`DbInitMode::New`]; stays afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,7 +218,7 @@ pub struct DbSpec {
     #[serde(rename = "pgHBA")]
     pub pg_hba: Option<Vec<String>>,
     /// What it should be in replication.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "word")]
     pub role: Option<Role>,
     /// Whom it follows; only with [`Role::Standby`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,6 +236,18 @@ pub struct DbSpec {
 
 fn is_zero_u16(n: &u16) -> bool {
     *n == 0
+}
+
+/// Reads a word; an empty one is none, as for Go, which has plain texts here.
+fn word<'de, D, T>(source: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    match Option::<String>::deserialize(source)? {
+        Some(word) if !word.is_empty() => T::deserialize(word.into_deserializer()).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// How the data of an instance comes to be.
@@ -270,7 +283,7 @@ pub enum Role {
 #[serde(default)]
 pub struct FollowConfig {
     /// Inside or outside of the cluster.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none", deserialize_with = "word")]
     pub kind: Option<FollowKind>,
     /// The followed db, when inside.
     #[serde(rename = "dbuid", skip_serializing_if = "DbUid::is_empty")]

@@ -148,11 +148,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
             Node::Text(word) if words.contains(&word.as_str()) => {
                 visitor.visit_enum(StrDeserializer::new(word))
             }
-            Node::Text(word) => Err(DecodeError::new(format!(
-                "the word {:?} is not known here, only {}",
-                shortened(word),
-                words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
-            ))),
+            Node::Text(word) => Err(DecodeError::unknown_variant(word, words)),
             _ => self.mismatch("a string"),
         }
     }
@@ -280,5 +276,11 @@ impl Error for DecodeError {
             _ => "a number",
         };
         Self::new(format!("must be {wanted}, not {found}"))
+    }
+
+    fn unknown_variant(word: &str, words: &'static [&'static str]) -> Self {
+        let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+        let word = shortened(word);
+        Self::new(format!("the word {word:?} is not known here, only {}", words.join(", ")))
     }
 }

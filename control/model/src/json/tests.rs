@@ -158,6 +158,10 @@ fn a_refusal_says_where_and_what_and_repeats_no_string() {
             r#"dbs.d.spec.role: the word "Master" is not known here, only "undefined", "master", "standby""#,
         ),
         (
+            r#"{"dbs":{"d":{"spec":{"followConfig":{"type":"inside"}}}}}"#,
+            r#"dbs.d.spec.followConfig.type: the word "inside" is not known here, only "internal", "external""#,
+        ),
+        (
             r#"{"dbs":{"d":{"spec":{"initMode":1}}}}"#,
             "dbs.d.spec.initMode: must be a string, not 1",
         ),
