@@ -150,7 +150,9 @@ impl Session {
         let rows = self
             .rows(
                 "cannot read the replication slots",
-                "select slot_name from pg_replication_slots where not temporary",
+                // By way of JSON, because 9.6 has no temporary slots and no such column.
+                "select slot_name from pg_replication_slots as slot \
+                 where to_jsonb(slot) ->> 'temporary' is distinct from 'true'",
             )
             .await?;
         Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
