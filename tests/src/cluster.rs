@@ -131,6 +131,18 @@ impl Cluster {
         Server::init(&self.scratch, &self.site, pgdata).await
     }
 
+    /// A backup of an outsider that had the table `kept` with the row 1, and runs no longer; `options` are pg_basebackup's.
+    pub async fn backup_with_a_row(&self, options: &[&str]) -> Result<PathBuf> {
+        let mut origin = self.outsider(self.directory("origin")?).await?;
+        let client = origin.client().await?;
+        client.run("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)").await?;
+        drop(client);
+        let backup = self.directory("backup")?;
+        origin.backup(&backup, options)?;
+        origin.stop("fast")?;
+        Ok(backup)
+    }
+
     /// Starts a further proxy.
     pub fn add_proxy(&mut self) -> Result<()> {
         let endpoint = self.etcd.endpoint();

@@ -176,15 +176,7 @@ async fn an_initialisation_interrupted_at_any_step_begins_anew() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_interrupted_at_any_step_begins_anew() -> Result<()> {
     scenario("interrupted_restore", async |cluster| {
-        let mut origin = cluster.outsider(cluster.directory("origin")?).await?;
-        origin
-            .client()
-            .await?
-            .run("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
-            .await?;
-        let backup = cluster.directory("backup")?;
-        origin.backup(&backup, &["-X", "fetch"])?;
-        origin.stop("fast")?;
+        let backup = cluster.backup_with_a_row(&["-X", "fetch"]).await?;
         let gate = gated(cluster, "keeper1")?;
         let (before, after) = (gate.hold("restore"), gate.hold("restore-done"));
         let command = format!("{before}; cp -a {}/. %d && {{ {after}; }}", backup.display());

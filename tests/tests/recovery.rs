@@ -129,17 +129,9 @@ async fn a_backup_is_recovered_up_to_each_kind_of_target() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_fails_leaves_nothing_and_is_tried_again() -> Result<()> {
     scenario("failed_restore", async |cluster| {
-        let mut origin = cluster.outsider(cluster.directory("origin")?).await?;
-        origin
-            .client()
-            .await?
-            .run("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)")
-            .await?;
-        let backup = cluster.directory("backup")?;
         // As a backup of a standby is: with a signal file that says to follow.
-        origin.backup(&backup, &["-X", "fetch", "-R"])?;
+        let backup = cluster.backup_with_a_row(&["-X", "fetch", "-R"]).await?;
         ensure!(backup.join("standby.signal").exists(), "the backup is not one of a standby");
-        origin.stop("fast")?;
         let pass = cluster.scratch.path("pass");
         let command = format!("cp -a {}/. %d && [ -e {} ]", backup.display(), pass.display());
         let mut spec: Value = serde_json::from_str(FAST)?;
