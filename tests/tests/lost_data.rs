@@ -1,6 +1,7 @@
 //! A keeper returns and finds that what it needs is gone: the master's WAL, or its own data directory.
 
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::time::Duration;
 use stolon_tests::cluster::{Cluster, FAST, db_of};
 use stolon_tests::{scenario, soon};
@@ -171,6 +172,33 @@ async fn a_master_that_lost_its_directory_is_replaced_and_never_made_anew() -> R
         })
         .await?;
         has_rows(cluster, 2).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_lost_pgdata_alone_is_replaced_too() -> Result<()> {
+    scenario("master_lost_pgdata", async |cluster| {
+        cluster.serve(FAST, 2).await?;
+        cluster.client().await?.run("CREATE TABLE kept (id int)").await?;
+        insert(cluster, 1).await?;
+        has_rows(cluster, 1).await?;
+        let (master, standby) = (cluster.master_uid()?, standby(cluster)?);
+        let old = db_of(&cluster.cluster_data()?, &master)?;
+        let keeper = cluster.keeper_mut(&master)?;
+        keeper.stop().await?;
+        fs::remove_dir_all(keeper.pgdata())?;
+        // What the keeper remembers still fits the cluster data.
+        ensure!(keeper.state("dbstate")?["UID"] == old, "{}", keeper.state("dbstate")?);
+        cluster.restart_keeper(&master)?;
+        let elected = cluster.new_master(&master, SOON).await?;
+        ensure!(elected == standby, "{elected} was elected");
+        has_another_db(cluster, &master, &old).await?;
+        has_rows(cluster, 1).await?;
+        let log = cluster.keeper_mut(&master)?.running()?.log_text()?;
+        ensure!(log.contains("running pg_basebackup"), "{log}");
+        ensure!(!log.contains("initializing the database cluster"), "{log}");
+        Ok(())
     })
     .await
 }
