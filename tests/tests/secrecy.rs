@@ -199,6 +199,7 @@ async fn no_password_is_shown(cluster: &mut Cluster) -> Result<()> {
         let info = cluster.etcd.get(&cluster.key(&format!("keepers/info/{}", keeper.uid)))?;
         found.extend(passwords_in("keeper info", &info.unwrap_or_default()));
     }
+    found.sort();
     found.dedup();
     ensure!(found.is_empty(), "passwords are shown in: {found:?}");
     Ok(())
