@@ -21,7 +21,7 @@ impl Case<'_> {
             // It reads another file than the one we are about to write.
             return Plan::new(Next::Do(vec![self.stop()]));
         }
-        match &self.desired.role {
+        let plan = match &self.desired.role {
             DesiredRole::Master => {
                 self.master().say_first(Message::info("our db requested role is master"))
             }
@@ -36,6 +36,10 @@ impl Case<'_> {
             ),
             DesiredRole::Undefined => Plan::new(Next::Wait(Reason::RoleUndefined))
                 .say(Message::error("our db has no role in the cluster data")),
+        };
+        match self.local.data {
+            Some(_) => plan,
+            None => plan.say_first(Message::info("database cluster not initialized")),
         }
     }
 

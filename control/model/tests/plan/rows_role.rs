@@ -37,6 +37,8 @@ fn done(fake: &Fake) -> Vec<String> {
 fn a_master_without_data_waits() {
     let plan = plan_anew(&master(|_| {}), &Local { data: None, ..stopped("m1", false) });
     assert_eq!(plan.next, Next::Wait(Reason::NotInitialised));
+    let said = texts(&plan);
+    assert_eq!(said[..2], ["database cluster not initialized", "our db requested role is master"]);
 }
 
 #[test]
@@ -145,7 +147,14 @@ fn a_standby_that_cannot_be_one_waits() {
     assert_eq!(plan_anew(&of_none, &local).next, Next::Wait(Reason::NoFollowed));
     let plan = plan_anew(&standby(|_| {}), &Local { data: None, ..local.clone() });
     assert_eq!(plan.next, Next::Wait(Reason::NotInitialised));
-    assert_eq!(texts(&plan), ["our db requested role is standby", "our db role is none"]);
+    assert_eq!(
+        texts(&plan),
+        [
+            "database cluster not initialized",
+            "our db requested role is standby",
+            "our db role is none"
+        ]
+    );
     let plan = plan_anew(&standby(|_| {}), &stopped("d1", false));
     assert_eq!(plan.next, Next::Wait(Reason::IsMaster));
     assert_eq!(texts(&plan)[1], "cannot move from master role to standby role");
