@@ -7,9 +7,10 @@
 //! * [`database`] and [`raw`] are the masters behind them, [`wire`] asks the first for answers;
 //! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] and [`sessions`];
 //! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it; [`table`], [`goals`],
-//!   [`plots`] and [`machine`] show it.
+//!   [`capacity`], [`plots`] and [`machine`] show it.
 
 pub mod bulk;
+pub mod capacity;
 pub mod database;
 pub mod goals;
 pub mod ground;

@@ -115,10 +115,14 @@ async fn run(args: Args) -> Result<()> {
     };
     let mut results = rounds::run(&plan).await?;
     results.missing.extend(shortage);
-    let goals = Table::of_goals(&results);
     let mut out = std::io::stdout();
-    if !goals.is_empty() {
-        writeln!(out, "\ngoals\n{}", goals.text())?;
+    for (title, table) in [
+        ("what one core carries", Table::of_one_core(&results)),
+        ("goals", Table::of_goals(&results)),
+    ] {
+        if !table.is_empty() {
+            writeln!(out, "\n{title}\n{}", table.text())?;
+        }
     }
     writeln!(out, "{}", results.machine.describe())?;
     for sentence in &results.missing {

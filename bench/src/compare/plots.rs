@@ -135,6 +135,8 @@ impl Plot {
                 chart
                     .configure_mesh()
                     .x_desc(self.across)
+                    .x_label_formatter(&|x| short(*x))
+                    .y_label_formatter(&|y| short(*y))
                     .light_line_style(WHITE.mix(0.0))
                     .draw()?;
                 for (kind, points) in lines {
@@ -162,6 +164,18 @@ impl Plot {
     }
 }
 
+/// A number as people write it on an axis.
+fn short(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        1e9.. => (value / 1e9, "G"),
+        1e6..1e9 => (value / 1e6, "M"),
+        1e4..1e6 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    // The scales of plots are not free of rounding errors.
+    format!("{}{unit}", (scaled * 1e4).round() / 1e4)
+}
+
 /// Colours that are told apart without seeing red or green (Okabe and Ito).
 fn colour(kind: Kind) -> RGBColor {
     match kind {
@@ -174,5 +188,16 @@ fn colour(kind: Kind) -> RGBColor {
         Kind::Nginx => RGBColor(0, 158, 115),
         Kind::PgBouncer => RGBColor(204, 121, 167),
         Kind::Other => RGBColor(0, 0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_on_axes_are_short() {
+        let written = [0.1 + 0.2, 10.0, 4096.0, 16_384.0, 2e6, 64e9].map(short);
+        assert_eq!(written, ["0.3", "10", "4096", "16.384k", "2M", "64G"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Results as text: for the terminal, and as Markdown.
 
+use super::capacity;
 use super::goals::judge;
 use super::peer::Kind;
 use super::program::{Better, Program};
@@ -92,17 +93,7 @@ impl Table {
             (Program::Pingpong, "", "p50", "µs"),
             (Program::Idle, "", "memory", "KB each"),
         ];
-        const KINDS: [Kind; 7] = [
-            Kind::Direct,
-            Kind::Ours,
-            Kind::HaProxy,
-            Kind::HaProxySplice,
-            Kind::Nginx,
-            Kind::PgBouncer,
-            Kind::Other,
-        ];
-        let kinds = KINDS.into_iter().filter(|kind| results.series.iter().any(|s| s.kind == *kind));
-        let kinds: Vec<Kind> = kinds.collect();
+        let kinds = compared(results);
         let head = std::iter::once("figure").chain(kinds.iter().map(|kind| kind.label()));
         let rows = FIGURES.iter().filter_map(|(program, case, metric, unit)| {
             let case = results.cases(*program).into_iter().find(|c| c.name.starts_with(case))?.name;
@@ -112,6 +103,18 @@ impl Table {
                 cell(series.and_then(Series::spread).map(|spread| number(spread.median)))
             }));
             Some(row)
+        });
+        Self { rows: rows.collect(), head: head.map(str::to_owned).collect() }
+    }
+
+    /// What one core carries.
+    pub fn of_one_core(results: &Results) -> Self {
+        let kinds: Vec<_> =
+            compared(results).into_iter().filter(|kind| *kind != Kind::Direct).collect();
+        let head = std::iter::once("in a second of CPU").chain(kinds.iter().map(|k| k.label()));
+        let rows = capacity::of_one_core(results, &kinds).into_iter().map(|(work, carried)| {
+            let carried = carried.into_iter().map(|carried| cell(carried.map(number)));
+            std::iter::once(work.to_owned()).chain(carried).collect()
         });
         Self { rows: rows.collect(), head: head.map(str::to_owned).collect() }
     }
@@ -182,6 +185,7 @@ pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
     for (file, title) in plots {
         let _ = write!(text, "\n![{title}]({file})\n");
     }
+    section(&mut text, "What one core carries", &Table::of_one_core(results));
     section(&mut text, "Goals", &Table::of_goals(results));
     for program in Program::value_variants() {
         let cases = results.cases(*program);
@@ -194,6 +198,13 @@ pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
         }
     }
     text
+}
+
+/// Who is in the tables that compare: the ways of working of ours are in those of the cases only.
+fn compared(results: &Results) -> Vec<Kind> {
+    let is_there = |kind: &Kind| results.series.iter().any(|series| series.kind == *kind);
+    let kinds = Kind::ALL.into_iter().filter(is_there);
+    kinds.filter(|kind| !matches!(kind, Kind::OursCopy | Kind::OursSplice)).collect()
 }
 
 fn cell(text: Option<String>) -> String {
