@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use stolon_model::lsn::Lsn;
 use stolon_model::postgres::confirmation::SyncReading;
+use stolon_model::postgres::version::PgVersion;
 use stolon_model::postgres::{SOCKET_DIRECTORY, sync};
 use stolon_model::spec::PgParameters;
 use tokio::task::AbortHandle;
@@ -36,6 +37,7 @@ pub struct Session {
     client: Client,
     connection: AbortHandle,
     timeout: Duration,
+    version: Option<PgVersion>,
 }
 
 impl Drop for Session {
@@ -69,11 +71,12 @@ impl Session {
             .await
             .map_err(|_| SqlError::TimedOut(server.timeout))?
             .map_err(SqlError::Connect)?;
+        let version = connection.parameter("server_version").and_then(PgVersion::parse_parameter);
         let connection = tokio::spawn(async move {
             // Its end shows in the statements that fail.
             let _ = connection.await;
         });
-        Ok(Self { client, connection: connection.abort_handle(), timeout: server.timeout })
+        Ok(Self { client, connection: connection.abort_handle(), timeout: server.timeout, version })
     }
 
     /// Whether statements are answered.
@@ -95,14 +98,17 @@ impl Session {
 
     /// The cluster's standbys that are in state `sync`; `quorum` and `potential` do not count.
     pub async fn sync_standbys(&self) -> Result<SyncReading, SqlError> {
-        let rows = self
-            .rows(
-                "cannot read the synchronous standbys",
-                // The last column is computed for each row that the view has given.
-                "select pg_conf_load_time(), application_name, coalesce(flush_lsn, '0/0'), pg_current_wal_flush_lsn() \
-                 from pg_stat_replication where sync_state = 'sync'",
-            )
-            .await?;
+        let (flushed, written) = if self.version.is_none_or(PgVersion::speaks_of_wal) {
+            ("flush_lsn", "pg_current_wal_flush_lsn")
+        } else {
+            ("flush_location", "pg_current_xlog_flush_location")
+        };
+        // The last column is computed for each row that the view has given.
+        let statement = format!(
+            "select pg_conf_load_time(), application_name, coalesce({flushed}, '0/0'), {written}() \
+             from pg_stat_replication where sync_state = 'sync'"
+        );
+        let rows = self.rows("cannot read the synchronous standbys", &statement).await?;
         let mut reading = SyncReading::default();
         for row in &rows {
             let (Some(loaded), Some(name)) = (text(row, 0), text(row, 1)) else { continue };

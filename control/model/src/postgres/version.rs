@@ -31,6 +31,11 @@ impl PgVersion {
         Self::parse_number(content.lines().next()?.trim())
     }
 
+    /// From a server's parameter `server_version`, such as `13.2 (Debian 13.2-1)`.
+    pub fn parse_parameter(value: &str) -> Option<Self> {
+        Self::parse_number(value)
+    }
+
     fn parse_number(text: &str) -> Option<Self> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let mut numbers = text.get(..end)?.split('.');
@@ -54,6 +59,11 @@ impl PgVersion {
 
     /// Whether a connection string can name a password file (libpq from 10 on).
     pub fn takes_passfile(self) -> bool {
+        self.major >= 10
+    }
+
+    /// Whether functions and columns speak of `wal` and `lsn` instead of `xlog` and `location` (from 10 on).
+    pub fn speaks_of_wal(self) -> bool {
         self.major >= 10
     }
 
@@ -167,6 +177,16 @@ mod tests {
     fn versions_are_ordered() {
         assert!(PgVersion::new(9, 5) < PgVersion::new(9, 6));
         assert!(PgVersion::new(9, 6) < PgVersion::new(10, 0));
+    }
+
+    #[test]
+    fn a_server_says_its_version() {
+        let parse = PgVersion::parse_parameter;
+        assert_eq!(parse("15.18 (Debian 15.18-0+deb12u1)"), Some(PgVersion::new(15, 18)));
+        assert_eq!(parse("9.6.24"), Some(PgVersion::new(9, 6)));
+        assert_eq!(parse("18beta1"), Some(PgVersion::new(18, 0)));
+        assert_eq!(parse(""), None);
+        assert!(!PgVersion::new(9, 6).speaks_of_wal() && PgVersion::new(10, 1).speaks_of_wal());
     }
 
     #[test]
