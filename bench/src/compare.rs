@@ -5,10 +5,11 @@
 //! * [`ground`] is what all peers share; [`peer`] is one proxy at work, its configuration in [`haproxy`], [`nginx`],
 //!   [`pgbouncer`] and [`stolon`]; [`tree`] says what its processes cost;
 //! * [`database`] and [`raw`] are the masters behind them, [`wire`] asks the first for answers;
-//! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] and [`sessions`];
+//! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] (with [`awake`]) and [`sessions`];
 //! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it; [`table`], [`goals`],
 //!   [`capacity`], [`plots`] and [`machine`] show it.
 
+pub mod awake;
 pub mod bulk;
 pub mod capacity;
 pub mod database;

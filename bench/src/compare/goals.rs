@@ -282,7 +282,9 @@ impl Goal {
             Measure::Absolute => Some(ours.spread()?.median),
             Measure::AddedAgainst(kind) => {
                 let direct = find(Kind::Direct)?.spread()?.median;
-                Some((ours.spread()?.median - direct) / (find(kind)?.spread()?.median - direct))
+                let theirs = find(kind)?.spread()?.median - direct;
+                // Where a way through a proxy is no longer than the way without, nothing is compared.
+                (theirs > 0.0).then_some((ours.spread()?.median - direct) / theirs)
             }
         }
     }

@@ -18,6 +18,8 @@ pub struct Machine {
     pub memory_gib: u64,
     /// The kernel's release.
     pub kernel: String,
+    /// TCP's congestion control. BBR paces loopback too, and then paces most of what is measured here.
+    pub congestion_control: String,
     /// The load of the last minute before the run: of a busy machine, times mean nothing and ratios little.
     pub load: String,
     /// The commit that was measured.
@@ -58,6 +60,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, Into::into),
             memory_gib: kib >> 20,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control").trim().to_owned(),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             commit: commit(),
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -72,6 +75,7 @@ impl Machine {
             "cores": self.cores,
             "memory_gib": self.memory_gib,
             "kernel": self.kernel,
+            "congestion_control": self.congestion_control,
             "load_before": self.load,
             "commit": self.commit,
             "date": self.date,
@@ -82,11 +86,12 @@ impl Machine {
     /// In a sentence or two.
     pub fn describe(&self) -> String {
         format!(
-            "{}, {} cores, {} GiB, Linux {}, load before the run {}; commit {}, {}. Versions: {}.",
+            "{}, {} cores, {} GiB, Linux {} with TCP {}, load before the run {}; commit {}, {}. Versions: {}.",
             self.processor,
             self.cores,
             self.memory_gib,
             self.kernel,
+            self.congestion_control,
             self.load,
             self.commit,
             self.date,
