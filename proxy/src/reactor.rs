@@ -6,7 +6,8 @@
 //! registered anew for a message, and a thread without timers waits without one. `make callgrind` shows what is left.
 //!
 //! Everything but a [`std::task::Waker`] stays on its thread. A waker may be used anywhere, so the channels of tokio work in
-//! these tasks, and `tokio::select!` too; sockets and timers of tokio do not.
+//! these tasks, and `tokio::select!` too; sockets and timers of tokio do not. Sockets and timers wake the whole task, so what
+//! polls only the part of a task that was woken, as `FuturesUnordered` does, waits for ever here.
 
 mod source;
 mod stream;
@@ -30,6 +31,9 @@ use timers::Timers;
 
 /// Events that one look at the kernel fetches. More wait for the next look, which is not delayed by them.
 const EVENTS: usize = 256;
+
+/// The longest wait for events while a timer is armed.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Set when it is dropped, so that a main task that panics ends the thread too.
 struct Over(Rc<Cell<bool>>);
@@ -84,7 +88,8 @@ impl Reactor {
         } else {
             self.timers.next().map(|due| due.saturating_duration_since(Instant::now()))
         };
-        let patience = patience.and_then(|patience| patience.try_into().ok());
+        // Kernels before 5.11 do not know longer waits than some days.
+        let patience = patience.and_then(|patience| patience.min(LONGEST_WAIT).try_into().ok());
         events.clear();
         match epoll::wait(&self.sources.epoll, spare_capacity(events), patience.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -107,7 +112,7 @@ impl Reactor {
         self.tasks.spawn(Box::pin(future));
     }
 
-    /// A timer for the task that polls it.
+    /// A timer for the task that polls it first.
     pub fn timer(self: &Rc<Self>) -> Timer {
         Timer::new(self)
     }

@@ -107,7 +107,12 @@ pub async fn tell(client: TcpStream, mut early: Vec<u8>, refusal: &Refusal) {
         client.write_all(&refusal.encode()).await?;
         client.shutdown()?;
         let mut ignored = [0_u8; 512];
-        let goodbye = async { while !matches!(client.read(&mut ignored).await, Ok(0) | Err(_)) {} };
+        let goodbye = async {
+            while !matches!(client.read(&mut ignored).await, Ok(0) | Err(_)) {
+                // A client that goes on talking must not keep the thread from others, and from its clock.
+                client.reactor().yield_now().await;
+            }
+        };
         let _ = client.reactor().timeout(GOODBYE, goodbye).await;
         std::io::Result::Ok(())
     };

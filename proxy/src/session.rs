@@ -67,10 +67,16 @@ async fn find_master(
     }
     let mut hold: Option<Box<Hold<'_>>> = None;
     loop {
+        // What detaches from a target is told by the drain alone, and for good.
+        if member.stopped().is_some() {
+            return Err(Rejection::Drain);
+        }
         let route = thread.routing.load();
         let Some(target) = route.target() else {
             if hold.is_none() {
                 hold = Some(Box::new(Hold::begin(thread, client, &route)?));
+                // A master may have come before the hold began to listen for one.
+                continue;
             }
             if let Some(hold) = &mut hold {
                 Box::pin(hold.wait(member, client)).await?;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as Task;
 
-/// Commands that wait for a thread. The control plane sends one at a time.
+/// Commands that wait for a thread. The control plane sends one at a time, and now and then a look for dead peers.
 const COMMANDS: usize = 16;
 /// How often each session's peers are looked at: 1 µs for a session.
 const MIN_LOOK: Duration = Duration::from_millis(50);
@@ -74,7 +74,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads, which listen nowhere yet. Called in a runtime of tokio, which may be any.
+    /// Starts `count` threads, which listen nowhere yet. Called in a runtime of tokio that has a
+    /// clock, which asks the threads to look for dead peers.
     pub fn start(
         count: usize,
         routing: &Arc<Routing>,
@@ -259,8 +260,10 @@ async fn look_for_the_dead(workers: Vec<mpsc::WeakSender<Command>>, bound: Durat
         looks.tick().await;
         // A thread ends when nobody can send it commands any more, so they are not held on to.
         for worker in workers.iter().filter_map(mpsc::WeakSender::upgrade) {
-            // A thread that is busy with other commands is asked at the next look.
-            let _ = worker.try_send(Command::StopDead(bound));
+            // A thread that is behind with its commands is asked at the next look: this one must not take the place of others.
+            if worker.capacity() == worker.max_capacity() {
+                let _ = worker.try_send(Command::StopDead(bound));
+            }
         }
     }
 }

@@ -25,12 +25,13 @@ impl Proxy {
         let settings = Settings { tuning, startup_timeout: None, ..Settings::default() };
         let status = Arc::new(Status::new(ProxyUid::new("p"), "c".to_owned()));
         let before = threads()?;
-        let gatehouse = Gatehouse::start(1, "127.0.0.1:0".to_owned(), settings, status)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let gatehouse = runtime.block_on(async {
+            let gatehouse = Gatehouse::start(1, "127.0.0.1:0".to_owned(), settings, status)?;
             let deadline = boottime() + Duration::from_secs(24 * 3600);
             gatehouse.forward(Generation(1), DbUid::new("db"), master, deadline).await;
-            gatehouse.listen().await.map_err(|why| anyhow!(why))
+            gatehouse.listen().await.map_err(|why| anyhow!(why))?;
+            anyhow::Ok(gatehouse)
         })?;
         let address = gatehouse.address().context("it does not listen")?;
         let thread = threads()?.into_iter().find(|thread| !before.contains(thread));

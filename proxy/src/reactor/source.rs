@@ -129,6 +129,18 @@ impl Source {
         &self.reactor
     }
 
+    #[cfg(test)]
+    pub(super) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// An event of this socket as the kernel would report it.
+    #[cfg(test)]
+    pub(super) fn event(&self, flags: EventFlags) -> Event {
+        let data = EventData::new_u64(u64::from(self.state.serial) << 32 | self.slot as u64);
+        Event { flags, data }
+    }
+
     fn poll_bit(&self, bit: u8) -> Poll<()> {
         if self.state.bits.get() & bit != 0 {
             return Poll::Ready(());

@@ -62,32 +62,37 @@ impl TcpStream {
 
     /// Reads what is there, at most as much as there is room for, and waits for it. 0 is the end of the stream.
     pub async fn read(&self, room: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|_| {
-            loop {
-                ready!(self.source.poll_readable());
-                match rustix::net::recv(&self.socket, &mut *room, RecvFlags::DONTWAIT) {
-                    Ok((_, bytes)) => {
-                        if bytes > 0 && bytes < room.len() {
-                            self.source.drained();
-                        }
-                        return Poll::Ready(Ok(bytes));
-                    }
-                    Err(rustix::io::Errno::AGAIN) => self.source.not_readable(),
-                    Err(rustix::io::Errno::INTR) => {}
-                    Err(error) => return Poll::Ready(Err(error.into())),
-                }
-            }
-        })
-        .await
+        poll_fn(|_| self.poll_read(room)).await
     }
 
-    /// Reads what is there, at most `most`, and appends it to `kept`. 0 is the end of the stream.
+    fn poll_read(&self, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.source.poll_readable());
+            match rustix::net::recv(&self.socket, &mut *room, RecvFlags::DONTWAIT) {
+                Ok((_, bytes)) => {
+                    if bytes > 0 && bytes < room.len() {
+                        self.source.drained();
+                    }
+                    return Poll::Ready(Ok(bytes));
+                }
+                Err(rustix::io::Errno::AGAIN) => self.source.not_readable(),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Reads what is there, at most `most`, and appends it to `kept`. 0 is the end of the stream. May be dropped at any time:
+    /// `kept` has what was read, and nothing else.
     pub async fn read_more(&self, kept: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        let before = kept.len();
-        kept.resize(before + most, 0);
-        let read = self.read(&mut kept[before..]).await;
-        kept.truncate(before + *read.as_ref().unwrap_or(&0));
-        read
+        poll_fn(|_| {
+            let before = kept.len();
+            kept.resize(before + most, 0);
+            let read = self.poll_read(&mut kept[before..]);
+            kept.truncate(before + if let Poll::Ready(Ok(bytes)) = &read { *bytes } else { 0 });
+            read
+        })
+        .await
     }
 
     /// Writes everything.

@@ -51,7 +51,7 @@ pub(super) struct Tasks {
     inbox: Arc<Inbox>,
 }
 
-/// What other threads have woken. Each task is in it once at most, so it is no longer than there are tasks.
+/// What other threads have woken. Each waker is in it once at most.
 #[derive(Debug)]
 struct Inbox {
     woken: Mutex<Vec<Arc<TaskWaker>>>,
@@ -187,8 +187,9 @@ impl Tasks {
         let _ = rustix::io::read(&self.inbox.bell, &mut count);
         let woken = std::mem::take(&mut *self.inbox.lock());
         for waker in woken {
-            // Before the task is polled: what happens from now on is another reason.
-            waker.is_posted.store(false, Ordering::Release);
+            // Before the task is polled: what happens from now on is another reason. And a waker that has found itself posted
+            // already relies on the poll to see what it did, hence the acquisition.
+            waker.is_posted.swap(false, Ordering::AcqRel);
             self.make_ready(waker.task);
         }
     }
@@ -221,7 +222,7 @@ impl Tasks {
             }
         } else {
             // The hook has said what panicked. Its end may wake others, so nothing is borrowed here.
-            drop(work);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
             let ended = self.tasks.borrow_mut().try_remove(task.slot);
             drop(ended);
         }
@@ -238,5 +239,7 @@ impl Tasks {
             drop(all);
         }
         self.ready.borrow_mut().clear();
+        // A waker knows the inbox, and must not be kept by it.
+        self.inbox.lock().clear();
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use rustix::event::epoll::EventFlags;
 use std::cell::RefCell;
 use std::io::{Read, Write};
 
@@ -80,18 +81,76 @@ fn a_refused_connection_says_so() {
     });
 }
 
+/// Both sockets have an event in one turn; the task of the first closes the second, and a new one takes its number.
 #[test]
 fn an_event_of_a_closed_socket_reaches_nobody() {
     run(|reactor| async move {
-        let (old, mut theirs) = pair(&reactor).await;
-        let slot_is_free = old.source().poll_readable().is_pending();
-        theirs.write_all(b"for the old one").expect("written");
-        // The next socket takes the number over while the event is on its way.
+        let (first, mut to_first) = pair(&reactor).await;
+        let (second, mut to_second) = pair(&reactor).await;
+        let slot = second.source().slot();
+        // The second waits in a task of its own, so that its event has somebody to go to.
+        let second = Rc::new(RefCell::new(Some(second)));
+        let waits = Rc::clone(&second);
+        reactor.spawn(async move {
+            std::future::poll_fn(|_| match &*waits.borrow() {
+                Some(stream) => stream.source().poll_readable(),
+                None => Poll::Ready(()),
+            })
+            .await;
+        });
+        reactor.yield_now().await;
+        to_first.write_all(b"for the first").expect("written");
+        to_second.write_all(b"for the second").expect("written");
+        first.readable().await;
+        drop(second.borrow_mut().take());
+        let (new, _theirs) = pair(&reactor).await;
+        assert_eq!(new.source().slot(), slot);
+        reactor.yield_now().await;
+        reactor.yield_now().await;
+        assert!(new.source().poll_readable().is_pending());
+    });
+}
+
+/// An event that was fetched before its socket was closed names a socket that is no more.
+#[test]
+fn the_serial_of_an_event_is_compared() {
+    run(|reactor| async move {
+        let (old, _theirs) = pair(&reactor).await;
+        let stale = old.source().event(EventFlags::IN);
         drop(old);
         let (new, _theirs) = pair(&reactor).await;
-        reactor.yield_now().await;
-        reactor.yield_now().await;
-        assert!(slot_is_free && new.source().poll_readable().is_pending());
+        assert!(matches!(reactor.sources.note(&stale), source::Noted::Nobody));
+        assert!(new.source().poll_readable().is_pending());
+        let fresh = new.source().event(EventFlags::IN);
+        assert!(matches!(reactor.sources.note(&fresh), source::Noted::Owner(_)));
+        assert!(new.source().poll_readable().is_ready());
+    });
+}
+
+#[test]
+fn a_read_that_is_dropped_leaves_nothing() {
+    run(|reactor| async move {
+        let (ours, mut theirs) = pair(&reactor).await;
+        let mut kept = b"kept".to_vec();
+        let bound = Duration::from_millis(1);
+        assert!(reactor.timeout(bound, ours.read_more(&mut kept, 512)).await.is_err());
+        assert_eq!(kept, b"kept");
+        theirs.write_all(b" more").expect("written");
+        assert_eq!(ours.read_more(&mut kept, 512).await.expect("more"), 5);
+        assert_eq!(kept, b"kept more");
+    });
+}
+
+/// A oneshot looks at its state by a plain load when it is polled again: the wake itself has to order it.
+#[test]
+fn no_answer_of_another_thread_is_lost() {
+    run(|reactor| async move {
+        for _ in 0..2_000 {
+            let (answer, question) = tokio::sync::oneshot::channel();
+            let thread = std::thread::spawn(move || answer.send(()));
+            reactor.timeout(Duration::from_secs(20), question).await.expect("woken").expect("sent");
+            assert_eq!(thread.join().expect("it ends"), Ok(()));
+        }
     });
 }
 
@@ -173,6 +232,30 @@ fn a_task_that_panics_ends_alone() {
             panic!("on purpose");
         });
         assert!(watch.await.is_err());
+        survived.set(true);
+    });
+    assert!(seen.get());
+}
+
+#[test]
+fn a_task_whose_end_panics_ends_alone() {
+    struct Fragile;
+    impl Future for Fragile {
+        type Output = ();
+        fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let survived = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&survived);
+    run(|reactor| async move {
+        reactor.spawn(Fragile);
+        reactor.yield_now().await;
         survived.set(true);
     });
     assert!(seen.get());

@@ -44,7 +44,7 @@ impl Timers {
     }
 }
 
-/// A timer of the task that polls it. Dropping it disarms it.
+/// A timer of the task that polls it first. Dropping it disarms it.
 #[derive(Debug)]
 pub struct Timer {
     reactor: Rc<Reactor>,

@@ -22,6 +22,9 @@ pub trait Conduit {
     /// source is empty, and not that the pipe is full.
     fn fill(&mut self, source: BorrowedFd<'_>, resources: &mut Resources) -> io::Result<Taken>;
 
+    /// The sink takes nothing now: what lies in a buffer that others use too is kept aside.
+    fn keep(&mut self, resources: &mut Resources);
+
     /// Gives pending bytes to the sink and says how many it took.
     fn drain(&mut self, sink: BorrowedFd<'_>, resources: &mut Resources) -> io::Result<usize>;
 }

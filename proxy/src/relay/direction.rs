@@ -224,6 +224,9 @@ impl Direction {
             if self.pipe.is_none() {
                 resources.counts.pipe_missed();
             }
+        } else if !wants_pipe {
+            // Bulk has ended while the pipe was full: what comes after its bytes does not take its way.
+            self.return_empty_pipe(resources);
         }
         let taken = match &mut self.pipe {
             Some(pipe) => poll_fill(pipe, source, resources),
@@ -366,7 +369,10 @@ fn poll_drain<C: Conduit>(
 ) -> Poll<io::Result<usize>> {
     let source = socket.source();
     loop {
-        ready!(source.poll_writable());
+        if source.poll_writable().is_pending() {
+            conduit.keep(resources);
+            return Poll::Pending;
+        }
         match conduit.drain(socket.as_fd(), resources) {
             Ok(given) => return Poll::Ready(Ok(given)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => source.not_writable(),

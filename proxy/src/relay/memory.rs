@@ -64,6 +64,12 @@ impl Conduit for Memory {
         Ok(Taken { bytes, drained: bytes > 0 && bytes < limit })
     }
 
+    fn keep(&mut self, resources: &mut Resources) {
+        if self.staged > 0 {
+            self.set_aside(resources, 0);
+        }
+    }
+
     fn drain(&mut self, sink: BorrowedFd<'_>, resources: &mut Resources) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         if self.staged == 0 {

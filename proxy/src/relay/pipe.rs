@@ -48,6 +48,9 @@ impl Conduit for Pipe {
         Ok(Taken { bytes, drained: false })
     }
 
+    /// Nobody else uses the pipe.
+    fn keep(&mut self, _: &mut Resources) {}
+
     fn drain(&mut self, sink: BorrowedFd<'_>, _: &mut Resources) -> io::Result<usize> {
         // Never SPLICE_F_MORE: it would hold back the last segment of an answer.
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;

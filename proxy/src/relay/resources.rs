@@ -12,12 +12,12 @@ const SCRATCH: usize = 1024 * 1024;
 pub struct Tuning {
     /// Which conduit carries what.
     pub mode: RelayMode,
-    /// A direction that has moved this much since the other last moved is bulk. Late, because the last part of a bulk transfer
+    /// A direction that has taken this much since the other last moved is bulk. Late, because the last part of a bulk transfer
     /// waits for [`Tuning::linger`]: with 256 KiB, the median answer of 300 kB took 2.9 ms instead of 0.5. Shorter answers never
     /// wait, and one of 5 MB gains more by coalescing than it waits. `cargo run --release --example relay answers` compares
     /// thresholds.
     pub bulk_after: u64,
-    /// A bulk direction that paused is bulk again when it has moved this much more, unless the other moved meanwhile.
+    /// A bulk direction that paused is bulk again when it has taken this much more, unless the other moved meanwhile.
     pub bulk_again: u64,
     /// The low-water mark of the source in bulk: how much wakes us.
     pub low_water: i32,

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const SETTLE: Duration = Duration::from_secs(5);
 /// How long the end of a session may take in all.
 pub const LONGEST_PARTING: Duration = Duration::from_secs(6);
+/// Reads of one look: a client that goes on talking must not keep the thread from others.
+const DISCARDED: usize = 64;
 /// Between two looks at whether the client has acknowledged everything.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -78,10 +80,10 @@ fn has_everything(client: &TcpStream) -> bool {
     socket::backlog(client).is_ok_and(|backlog| backlog.is_empty)
 }
 
-/// Drops what the client has sent. True: nothing more will come.
+/// Drops what the client has sent, or the first of it. True: nothing more will come.
 fn discard(client: &TcpStream) -> bool {
     let mut ignored = [0_u8; 4096];
-    loop {
+    for _ in 0..DISCARDED {
         let read = rustix::net::recv(client, &mut ignored, rustix::net::RecvFlags::DONTWAIT);
         match read {
             Ok((_, 0)) => return true,
@@ -90,4 +92,5 @@ fn discard(client: &TcpStream) -> bool {
             Err(_) => return true,
         }
     }
+    false
 }

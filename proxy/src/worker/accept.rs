@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+/// Connections that are accepted before the sessions of the thread get their turn.
+const AT_ONCE: u32 = 32;
 /// The first wait after `accept` failed; it doubles up to [`MAX_BACKOFF`].
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
@@ -57,6 +59,7 @@ async fn run(
         }
     };
     let mut backoff = MIN_BACKOFF;
+    let mut in_a_row = 0;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -67,6 +70,11 @@ async fn run(
             Ok(client) => {
                 backoff = MIN_BACKOFF;
                 admit(thread, client);
+                in_a_row += 1;
+                if in_a_row == AT_ONCE {
+                    in_a_row = 0;
+                    thread.reactor.yield_now().await;
+                }
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -96,32 +104,33 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
+/// A connection that is counted; no longer when it is dropped, also by a panic.
+struct Counted(Rc<Thread>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.counts.gone();
+    }
+}
+
 fn admit(thread: &Rc<Thread>, client: TcpStream) {
     thread.counts.accepted();
-    match thread.settings.connections.take() {
-        Some(place) => {
-            let its = Rc::clone(thread);
-            thread.reactor.spawn(async move {
-                session::serve(&its, client).await;
-                drop(place);
-                its.counts.gone();
-            });
-        }
-        None => {
-            thread.counts.rejected(Rejection::MaxConnections);
-            let refusal = Refusal::too_many_connections(thread.settings.connections.most());
-            let place = thread.settings.refusals.take();
-            let its = Rc::clone(thread);
-            // Without a place there is no time to explain: the socket is just closed.
-            if let Some(place) = place {
-                thread.reactor.spawn(async move {
-                    refuse::tell(client, Vec::new(), &refusal).await;
-                    drop(place);
-                    its.counts.gone();
-                });
-            } else {
-                thread.counts.gone();
-            }
-        }
+    let counted = Counted(Rc::clone(thread));
+    if let Some(place) = thread.settings.connections.take() {
+        thread.reactor.spawn(async move {
+            session::serve(&counted.0, client).await;
+            drop(place);
+        });
+        return;
+    }
+    thread.counts.rejected(Rejection::MaxConnections);
+    let refusal = Refusal::too_many_connections(thread.settings.connections.most());
+    // Without a place there is no time to explain: the socket is just closed.
+    if let Some(place) = thread.settings.refusals.take() {
+        thread.reactor.spawn(async move {
+            let _counted = counted;
+            refuse::tell(client, Vec::new(), &refusal).await;
+            drop(place);
+        });
     }
 }

@@ -36,6 +36,27 @@ async fn a_held_connection_is_served_by_the_new_master() {
     eventually("no hold", || proxy.workers.totals().held == 0).await;
 }
 
+/// What was read and what waits are told apart to the byte, wherever a read ends.
+#[tokio::test]
+async fn the_master_gets_what_a_held_client_sent_and_nothing_else() {
+    let master = Master::start().await;
+    for length in [511, 512, 513, 1024, 4096] {
+        let proxy = Proxy::start(holding(LONG)).await;
+        proxy.routing.hold();
+        let mut client = proxy.connect().await;
+        let mut hello = startup_packet("alice");
+        hello.resize(length, 0);
+        hello[..4].copy_from_slice(&(length as u32).to_be_bytes());
+        send(&mut client, &hello).await;
+        eventually("the hold", || proxy.workers.totals().held == 1).await;
+        proxy.forward_to(master.address);
+        let mut server = master.accept().await;
+        send(&mut client, b"and then").await;
+        expect_bytes(&mut server, &hello).await;
+        expect_bytes(&mut server, b"and then").await;
+    }
+}
+
 /// A request for encryption is the master's to answer, so it waits unanswered.
 #[tokio::test]
 async fn a_held_request_for_encryption_goes_to_the_master() {

@@ -3,9 +3,10 @@
 use crate::proxy::{
     Master, Proxy, eventually, expect_bytes, expect_end, expect_reset, raw, send, session, within,
 };
+use std::net::SocketAddr;
 use std::time::Duration;
 use stolon_proxy::fence::boottime;
-use stolon_proxy::outcome::End;
+use stolon_proxy::outcome::{End, Rejection};
 use stolon_proxy::relay::{RelayMode, Tuning};
 use stolon_proxy::settings::Settings;
 use tokio::io::AsyncReadExt;
@@ -117,16 +118,22 @@ async fn a_busy_session_ends() {
     eventually("the count", || proxy.workers.totals().closed_by(End::Target) == 1).await;
 }
 
-/// The old master's accept queue is full, so that dials to it hang; after the swap they go on with the new one.
+/// A master whose accept queue is full, so that dials to it hang while the sockets live.
+fn deaf_master() -> (SocketAddr, (socket2::Socket, std::net::TcpStream)) {
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("bound");
+    socket.listen(0).expect("listening");
+    let address = socket.local_addr().expect("address").as_socket().expect("an IP address");
+    let queued = std::net::TcpStream::connect(address).expect("the one place of the queue");
+    (address, (socket, queued))
+}
+
+/// After the swap dials go on with the new master.
 #[tokio::test]
 async fn a_dialling_connection_goes_to_the_new_master() {
     let proxy = Proxy::start(raw()).await;
-    let socket =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("bound");
-    socket.listen(0).expect("listening");
-    let deaf = socket.local_addr().expect("address").as_socket().expect("an IP address");
-    let _queued = std::net::TcpStream::connect(deaf).expect("the one place of the queue");
+    let (deaf, _queued) = deaf_master();
     proxy.forward_to(deaf);
     let mut client = proxy.connect().await;
     eventually("the connection", || proxy.workers.totals().connections == 1).await;
@@ -136,6 +143,20 @@ async fn a_dialling_connection_goes_to_the_new_master() {
     let mut server = new.accept().await;
     send(&mut client, b"hello").await;
     expect_bytes(&mut server, b"hello").await;
+}
+
+/// The target stays; a connection that has been told to end must not dial it for ever.
+#[tokio::test]
+async fn a_dialling_connection_ends_with_the_drain() {
+    let proxy = Proxy::start(raw()).await;
+    let (deaf, _queued) = deaf_master();
+    proxy.forward_to(deaf);
+    let mut client = proxy.connect().await;
+    eventually("the connection", || proxy.workers.totals().connections == 1).await;
+    proxy.workers.stop_all(End::Drain).await;
+    proxy.workers.empty().await;
+    expect_end(&mut client).await;
+    assert_eq!(proxy.workers.totals().rejected_for(Rejection::Drain), 1);
 }
 
 #[tokio::test]
