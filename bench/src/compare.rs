@@ -5,11 +5,10 @@
 //! * [`ground`] is what all peers share; [`peer`] is one proxy at work, its configuration in [`haproxy`], [`nginx`],
 //!   [`pgbouncer`] and [`stolon`]; [`tree`] says what its processes cost;
 //! * [`database`] and [`raw`] are the masters behind them, [`wire`] asks the first for answers;
-//! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] (with [`awake`]) and [`sessions`];
+//! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] (with [`one_core`]) and [`sessions`];
 //! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it; [`table`], [`goals`],
 //!   [`capacity`], [`plots`] and [`machine`] show it.
 
-pub mod awake;
 pub mod bulk;
 pub mod capacity;
 pub mod database;
@@ -19,6 +18,7 @@ pub mod haproxy;
 pub mod machine;
 pub mod messages;
 pub mod nginx;
+pub mod one_core;
 pub mod peer;
 pub mod pgbouncer;
 pub mod plots;

@@ -1,6 +1,6 @@
 //! Small and large messages with nothing behind them: latency, and how cost grows.
 
-use super::awake::Awake;
+use super::one_core::OneCore;
 use super::peer::Peer;
 use super::program::{Bench, Case, Reading};
 use super::raw::{Load, POSTGRES_CHUNK, RawClient, Request};
@@ -12,7 +12,7 @@ const BUSY: u64 = 8;
 
 /// One client, one message at a time.
 pub async fn pingpong(bench: &Bench<'_>, peer: &Peer) -> Result<Vec<Reading>> {
-    let _awake = Awake::start()?;
+    let _one = OneCore::start()?;
     let before = peer.cpu_seconds();
     let load = Load::run(peer.port, 1, Request::PING, bench.scale.span).await?;
     let mut readings = vec![

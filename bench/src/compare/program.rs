@@ -179,7 +179,7 @@ impl Program {
             Self::CopyOut => "COPY out through psql",
             Self::CopyIn => "COPY in through psql",
             Self::Streams => "raw streams towards the client, 64 KiB writes",
-            Self::Pingpong => "a lone ping-pong of 100 bytes, cores kept awake",
+            Self::Pingpong => "a lone ping-pong of 100 bytes, everything on one core",
             Self::Answers => "answers from PostgreSQL to one client",
             Self::Messages => "4 clients, answers by size, 8 KiB writes",
             Self::Connections => "8 busy clients (100-byte ping-pong) among idle ones",

@@ -29,7 +29,8 @@ impl Tree {
         Self { root }
     }
 
-    fn pids(self) -> Vec<i32> {
+    /// The ids of its processes, the root first.
+    pub fn pids(self) -> Vec<i32> {
         let all = orphans::all();
         let mut tree: Vec<i32> = i32::try_from(self.root).into_iter().collect();
         let mut next = 0;
