@@ -101,7 +101,10 @@ impl Follower {
             self.conclude(began, outcome);
             checked();
             let interval = self.pace.get().check_interval;
-            let pause = if failed { interval.min(RETRY) } else { interval };
+            let pause = match failed {
+                true => interval.min(RETRY),
+                false => interval.min(self.room_for_another(boottime().saturating_sub(began))),
+            };
             tokio::select! {
                 () = self.while_falling(sleep_or_wake(&mut wakes, pause)) => {}
                 () = shutdown.cancelled() => break,
@@ -175,6 +178,12 @@ impl Follower {
         if self.when_fallen == WhenFallen::StopListening {
             self.gatehouse.stop_listening().await;
         }
+    }
+
+    /// How long the next check may be put off, should it take as long as the last, so that it ends well before the fence falls.
+    fn room_for_another(&self, took: Duration) -> Duration {
+        let left = self.falls_at.get().map_or(Duration::ZERO, |at| at.saturating_sub(boottime()));
+        left.saturating_sub(took) / 2
     }
 
     fn conclude(&self, began: Duration, outcome: Result<(), String>) {

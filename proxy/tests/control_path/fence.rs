@@ -1,7 +1,7 @@
 //! Without good checks the proxy closes, whatever the check itself is doing.
 
 use crate::cluster::{Fixture, Script, expect_echo, expect_end, master};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stolon_proxy::follow::WhenFallen;
 use stolon_proxy::outcome::{End, Rejection};
 use tokio::net::TcpStream;
@@ -68,6 +68,27 @@ async fn a_check_that_hangs_does_not_hold_the_fence_up() {
             let mut session = proxy.session(b"a").await;
             proxy.memory.faults().set_delay(Duration::from_secs(3600));
             expect_end(&mut session).await;
+        })
+        .await;
+}
+
+/// Each check ends in time, but only if the next one does not wait as long as between quick ones.
+#[tokio::test]
+async fn slow_checks_follow_each_other_so_that_the_fence_stays_up() {
+    let timeout = Duration::from_secs(3);
+    let proxy = Fixture::new(WhenFallen::StopListening);
+    let script = Script::new(master(b"a").await, master(b"b").await, timeout);
+    proxy.write(&script.at(1, "a")).await;
+    // A check reads and publishes, and the first one asks for a lease too.
+    proxy.memory.faults().set_delay(timeout / 8);
+    proxy
+        .beside(async {
+            proxy.forwarding().await;
+            let mut session = proxy.session(b"a").await;
+            let began = Instant::now();
+            proxy.eventually("three times the timeout", || began.elapsed() > 3 * timeout).await;
+            expect_echo(&mut session, b"word").await;
+            assert_eq!(proxy.gatehouse.changes(), 1);
         })
         .await;
 }
