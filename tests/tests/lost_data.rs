@@ -27,6 +27,17 @@ async fn has_rows(cluster: &Cluster, last: u32) -> Result<()> {
     Ok(())
 }
 
+/// A master and a standby that have the first row: their keepers, and the master's db.
+async fn two_with_a_row(cluster: &mut Cluster) -> Result<(String, String, String)> {
+    cluster.serve(FAST, 2).await?;
+    cluster.client().await?.run("CREATE TABLE kept (id int)").await?;
+    insert(cluster, 1).await?;
+    has_rows(cluster, 1).await?;
+    let (master, standby) = (cluster.master_uid()?, standby(cluster)?);
+    let old = db_of(&cluster.cluster_data()?, &master)?;
+    Ok((master, standby, old))
+}
+
 /// Waits until the keeper has another db than `old`, and every db does its work.
 async fn has_another_db(cluster: &Cluster, keeper: &str, old: &str) -> Result<()> {
     soon(&format!("{keeper} has another db than {old}"), async || {
@@ -146,12 +157,7 @@ async fn a_standby_that_lost_its_directory_waits_until_it_is_removed() -> Result
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_lost_its_directory_is_replaced_and_never_made_anew() -> Result<()> {
     scenario("master_lost_data", async |cluster| {
-        cluster.serve(FAST, 2).await?;
-        cluster.client().await?.run("CREATE TABLE kept (id int)").await?;
-        insert(cluster, 1).await?;
-        has_rows(cluster, 1).await?;
-        let (master, standby) = (cluster.master_uid()?, standby(cluster)?);
-        let old = db_of(&cluster.cluster_data()?, &master)?;
+        let (master, standby, old) = two_with_a_row(cluster).await?;
         cluster.keeper_mut(&standby)?.kill_node()?;
         let keeper = cluster.keeper_mut(&master)?;
         keeper.stop().await?;
@@ -179,12 +185,7 @@ async fn a_master_that_lost_its_directory_is_replaced_and_never_made_anew() -> R
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_lost_pgdata_alone_is_replaced_too() -> Result<()> {
     scenario("master_lost_pgdata", async |cluster| {
-        cluster.serve(FAST, 2).await?;
-        cluster.client().await?.run("CREATE TABLE kept (id int)").await?;
-        insert(cluster, 1).await?;
-        has_rows(cluster, 1).await?;
-        let (master, standby) = (cluster.master_uid()?, standby(cluster)?);
-        let old = db_of(&cluster.cluster_data()?, &master)?;
+        let (master, standby, old) = two_with_a_row(cluster).await?;
         let keeper = cluster.keeper_mut(&master)?;
         keeper.stop().await?;
         fs::remove_dir_all(keeper.pgdata())?;

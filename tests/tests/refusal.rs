@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use stolon_tests::cluster::{FAST, store_flags};
+use stolon_tests::cluster::{Cluster, FAST, store_flags};
 use stolon_tests::ctl::{self, Said};
 use stolon_tests::relay::Relay;
 use stolon_tests::{Client, binaries, eventually, ports, scenario, soon};
@@ -170,14 +170,19 @@ async fn a_data_dir_with_open_permissions_is_refused() -> Result<()> {
         let refused = ctl::run(&mut keeper.command()?, "")?;
         is_fatal(&refused, "is open to other users (mode 0755)")?;
         fs::set_permissions(&postgres, Permissions::from_mode(0o700))?;
-        cluster.restart_keeper("keeper1")?;
-        cluster.healthy(1, Duration::from_secs(60)).await?;
-        soon("the row is there", async || {
-            let rows = cluster.client().await?.rows("SELECT id FROM kept").await?;
-            ensure!(rows == [["1"]], "{rows:?}");
-            Ok(())
-        })
-        .await
+        serves_again(cluster).await
+    })
+    .await
+}
+
+/// The keeper starts again, and has lost nothing.
+async fn serves_again(cluster: &mut Cluster) -> Result<()> {
+    cluster.restart_keeper("keeper1")?;
+    cluster.healthy(1, Duration::from_secs(60)).await?;
+    soon("the row is there", async || {
+        let rows = cluster.client().await?.rows("SELECT id FROM kept").await?;
+        ensure!(rows == [["1"]], "{rows:?}");
+        Ok(())
     })
     .await
 }
@@ -233,14 +238,7 @@ async fn a_data_dir_that_cannot_be_written_to_is_refused_at_once_and_left_as_it_
         }
         ensure!(contents(data)? == before, "something changed in the data directory");
         fs::set_permissions(data, Permissions::from_mode(0o700))?;
-        cluster.restart_keeper("keeper1")?;
-        cluster.healthy(1, Duration::from_secs(60)).await?;
-        soon("the row is there", async || {
-            let rows = cluster.client().await?.rows("SELECT id FROM kept").await?;
-            ensure!(rows == [["1"]], "{rows:?}");
-            Ok(())
-        })
-        .await
+        serves_again(cluster).await
     })
     .await
 }
@@ -270,14 +268,7 @@ async fn the_data_dir_of_another_cluster_is_refused() -> Result<()> {
         cluster.sentinels.clear();
         cluster.etcd.put(&cluster.key("clusterdata"), &good)?;
         cluster.add_sentinel()?;
-        cluster.restart_keeper("keeper1")?;
-        cluster.healthy(1, Duration::from_secs(60)).await?;
-        soon("the row is there", async || {
-            let rows = cluster.client().await?.rows("SELECT id FROM kept").await?;
-            ensure!(rows == [["1"]], "{rows:?}");
-            Ok(())
-        })
-        .await
+        serves_again(cluster).await
     })
     .await
 }
