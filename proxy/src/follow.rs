@@ -101,10 +101,12 @@ impl Follower {
             self.conclude(began, outcome);
             checked();
             let interval = self.pace.get().check_interval;
-            let pause = match failed {
-                true => interval.min(RETRY),
-                false => interval.min(self.room_for_another(boottime().saturating_sub(began))),
+            let most = if failed {
+                RETRY
+            } else {
+                self.room_for_another(boottime().saturating_sub(began))
             };
+            let pause = interval.min(most);
             tokio::select! {
                 () = self.while_falling(sleep_or_wake(&mut wakes, pause)) => {}
                 () = shutdown.cancelled() => break,

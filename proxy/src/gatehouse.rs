@@ -67,8 +67,8 @@ pub struct Gatehouse {
 }
 
 impl Gatehouse {
-    /// Starts the worker threads, in a runtime of tokio that has a clock; they do not listen yet. `listen_address` is `host:port`; an empty
-    /// host is every address of this machine.
+    /// Starts the worker threads, in a runtime of tokio that has a clock; they do not listen yet. `listen_address` is
+    /// `host:port`; an empty host is every address of this machine.
     pub fn start(
         threads: usize,
         listen_address: String,

@@ -82,7 +82,7 @@ impl Reactor {
     }
 
     /// One look at the kernel, and one poll of each task that has a reason.
-    fn turn(self: &Rc<Self>, events: &mut Vec<Event>) -> io::Result<()> {
+    fn turn(&self, events: &mut Vec<Event>) -> io::Result<()> {
         let patience = if self.tasks.has_ready() {
             Some(Duration::ZERO)
         } else {

@@ -1,8 +1,10 @@
 //! Tells a client in its own protocol why it gets no session.
 
 use crate::reactor::TcpStream;
+use crate::socket;
 use crate::startup::{Opening, Recognised, recognise};
 use bytes::{BufMut, BytesMut};
+use std::net::Shutdown;
 use std::time::Duration;
 
 /// How long the whole exchange may take.
@@ -105,7 +107,7 @@ pub async fn tell(client: TcpStream, mut early: Vec<u8>, refusal: &Refusal) {
             return Ok(());
         }
         client.write_all(&refusal.encode()).await?;
-        client.shutdown()?;
+        socket::shutdown(&client, Shutdown::Write)?;
         let mut ignored = [0_u8; 512];
         let goodbye = async {
             while !matches!(client.read(&mut ignored).await, Ok(0) | Err(_)) {

@@ -257,6 +257,17 @@ mod tests {
         assert!(shares.iter().all(|share| *share > 10), "{shares:?}");
     }
 
+    /// A connection to a listener of these options: the accepted socket and its client.
+    fn accept_one(options: &SocketOptions) -> (std::net::TcpStream, std::net::TcpStream) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = options.bind(any, 1).expect("a free port").remove(0);
+        listener.set_nonblocking(false).expect("a listener that waits");
+        let client = std::net::TcpStream::connect(listener.local_addr().expect("address"))
+            .expect("a connection");
+        let (accepted, _) = listener.accept().expect("the other side");
+        (accepted, client)
+    }
+
     /// The congestion control of a socket, without the zeroes behind its name.
     fn congestion(socket: &SockRef<'_>) -> String {
         let name = socket.tcp_congestion().expect("its congestion control");
@@ -281,24 +292,14 @@ mod tests {
         stop_pacing(&SockRef::from(&plain));
         assert_eq!(congestion(&SockRef::from(&plain)), "reno");
         // A connection inherits it.
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = options.bind(any, 1).expect("a free port").remove(0);
-        listener.set_nonblocking(false).expect("a listener that waits");
-        let _client = std::net::TcpStream::connect(listener.local_addr().expect("address"))
-            .expect("a connection");
-        let (accepted, _) = listener.accept().expect("the other side");
+        let (accepted, _client) = accept_one(&options);
         assert_eq!(congestion(&SockRef::from(&accepted)), unpaced);
     }
 
     #[test]
     fn accepted_sockets_inherit_the_options() {
         let options = SocketOptions::default();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = options.bind(any, 1).expect("a free port").remove(0);
-        listener.set_nonblocking(false).expect("a listener that waits");
-        let _client = std::net::TcpStream::connect(listener.local_addr().expect("address"))
-            .expect("a connection");
-        let (accepted, _) = listener.accept().expect("the other side");
+        let (accepted, _client) = accept_one(&options);
         let socket = SockRef::from(&accepted);
         assert!(socket.tcp_nodelay().expect("nodelay"));
         assert!(socket.keepalive().expect("keepalive"));

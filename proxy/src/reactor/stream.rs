@@ -4,7 +4,7 @@ use super::{Reactor, Source};
 use rustix::net::{RecvFlags, SendFlags};
 use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -111,11 +111,6 @@ impl TcpStream {
             Poll::Ready(Ok(()))
         })
         .await
-    }
-
-    /// Sends the end of the stream.
-    pub fn shutdown(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
     }
 }
 
