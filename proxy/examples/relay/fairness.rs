@@ -1,5 +1,6 @@
-//! Small sessions beside a bulk stream. The stream costs the machine something wherever it passes; what it costs the sessions
-//! of its own thread shows beside a stream on another thread.
+//! Small sessions beside a bulk stream. The stream costs the machine something wherever it passes: its two ends want the cores
+//! that the sessions' own ends and the relay need. What the relay adds to that, and what it adds on the stream's own thread, shows
+//! beside a stream that goes past the proxy.
 
 use crate::proxy::Proxy;
 use crate::{median, quantile};
@@ -33,18 +34,23 @@ pub fn measure() -> Result<()> {
         "p99 of {SESSIONS} sessions of {MESSAGE} bytes each way, ms; medians of {ROUNDS} rounds"
     );
     println!(
-        "{:>6}  {:>11}  {:>22}  {:>22}",
-        "relay", "no stream", "stream, same thread", "stream, other thread"
+        "{:>6}  {:>9}  {:>21}  {:>30}  {:>22}",
+        "relay",
+        "no stream",
+        "stream past the proxy",
+        "same thread: beside none, past",
+        "other thread"
     );
     for mode in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy] {
         let tuning = Tuning { mode, ..Tuning::default() };
         let (same, other) = (Proxy::start(tuning, master)?, Proxy::start(tuning, master)?);
-        let mut figures: [Vec<f64>; 3] = Default::default();
+        let mut figures: [Vec<f64>; 4] = Default::default();
         for _ in 0..ROUNDS {
             // Interleaved, so that what else the machine does meets all of them.
-            for (beside, p99) in [None, Some(&same), Some(&other)].into_iter().zip(&mut figures) {
+            let streams = [None, Some(master), Some(same.address), Some(other.address)];
+            for (beside, p99) in streams.into_iter().zip(&mut figures) {
                 let stop = Arc::new(AtomicBool::new(false));
-                let stream = beside.map(|proxy| drink(proxy.address, Arc::clone(&stop)));
+                let stream = beside.map(|address| drink(address, Arc::clone(&stop)));
                 p99.push(converse(same.address)?);
                 stop.store(true, Relaxed);
                 if let Some(stream) = stream {
@@ -54,10 +60,12 @@ pub fn measure() -> Result<()> {
                 other.wait_empty();
             }
         }
-        let [without, on_same, on_other] = figures.map(median);
+        let [without, past, on_same, on_other] = figures.map(median);
         println!(
-            "{mode:>6}  {without:11.3}  {on_same:14.3} {:6.2}x  {on_other:14.3} {:6.2}x",
+            "{mode:>6}  {without:9.3}  {past:13.3} {:6.2}x  {on_same:14.3} {:6.2}x {:6.2}x  {on_other:14.3} {:6.2}x",
+            past / without,
             on_same / without,
+            on_same / past,
             on_other / without
         );
     }
