@@ -52,7 +52,8 @@ pub struct KeeperStatus {
     pub pg_current_generation: i64,
 }
 
-/// The cluster as a whole: available when there is a master, or one is designated.
+/// The cluster as a whole. It is available once it is there, with or without a master, as in Stolon; scripts that want a master
+/// look at its uid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClusterStatus {
     pub available: bool,
@@ -74,7 +75,7 @@ pub async fn run(
     });
     match arguments.format.as_str() {
         "json" => console.say(&json::render(&collected)),
-        "text" => console.write(text::render(&collected?).as_bytes()),
+        "text" | "" => console.write(text::render(&collected?).as_bytes()),
         format => bail!("unrecognised output format {format}"),
     }
 }

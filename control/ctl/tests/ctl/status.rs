@@ -62,6 +62,7 @@ fn a_cluster_at_work() {
     let ctl = Ctl::of(&etcd);
     assert_eq!(ctl.ok(&["status"]), AT_WORK_TEXT);
     assert_eq!(ctl.ok(&["status", "--format=text"]), AT_WORK_TEXT);
+    assert_eq!(ctl.ok(&["status", "--format="]), AT_WORK_TEXT);
     let json: serde_json::Value = serde_json::from_str(&ctl.ok(&["status", "-f", "json"])).unwrap();
     assert_eq!(
         json,
@@ -115,7 +116,7 @@ No cluster available
 	"proxies": [],
 	"keepers": [],
 	"cluster": {
-		"available": false,
+		"available": true,
 		"master_keeper_uid": "",
 		"master_db_uid": ""
 	}

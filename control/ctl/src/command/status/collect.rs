@@ -61,10 +61,8 @@ fn keeper_status(data: &ClusterData, uid: &KeeperUid, keeper: &Keeper) -> Keeper
 
 /// The part of the status that is about the cluster as a whole.
 fn cluster_status(data: &ClusterData) -> Status {
-    let master = data.cluster.as_ref().map(|cluster| &cluster.status.master);
-    let Some(master) = master.filter(|master| !master.is_empty()) else {
-        return Status::default();
-    };
+    let Some(cluster) = &data.cluster else { return Status::default() };
+    let master = &cluster.status.master;
     let spec = data.dbs.get(master).and_then(|db| db.spec.as_ref());
     let cluster = ClusterStatus {
         available: true,

@@ -39,15 +39,15 @@ pub fn render(status: &Status) -> String {
         text.push_str(&table(KEEPER_HEADER, rows));
     }
 
-    if status.cluster.available {
+    if status.cluster.master_keeper_uid.is_empty() {
+        line(&mut text, "No cluster available");
+    } else {
         line(&mut text, "\n=== Cluster Info ===\n");
         line(&mut text, &format!("Master Keeper: {}", status.cluster.master_keeper_uid));
         line(&mut text, "\n===== Keepers/DB tree =====\n");
         for branch in &status.tree {
             line(&mut text, branch);
         }
-    } else {
-        line(&mut text, "No cluster available");
     }
     line(&mut text, "");
     text
