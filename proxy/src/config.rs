@@ -76,7 +76,9 @@ impl Config {
         };
         let dial_timeout = at_least_zero("dial-timeout", flags.dial_timeout)?
             .context("dial-timeout must be greater than 0; give the longest time that connecting to the master may take")?;
-        let store = flags.common.store_config().context("cannot create cluster checker")?;
+        let store = (flags.common.store_config())
+            .context("cannot create store")
+            .context("cannot create cluster checker")?;
         Ok(Self {
             store,
             listen_address: joined(&flags.listen_address, &flags.port)?,

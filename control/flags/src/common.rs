@@ -76,7 +76,7 @@ impl CommonFlags {
         }
     }
 
-    /// How to reach the store, after [`CommonFlags::check`]. Reads the TLS files.
+    /// How to reach the store, after [`CommonFlags::check`]. Reads the TLS files. What is wrong is said in Stolon's words.
     pub fn store_config(&self) -> Result<Config, UsageError> {
         self.check()?;
         let source = ConfigSource {
@@ -92,7 +92,8 @@ impl CommonFlags {
                 skip_verify: self.store_skip_tls_verify,
             },
         };
-        Config::parse(&source).map_err(|error| UsageError(error.to_string()))
+        Config::parse(&source)
+            .map_err(|error| UsageError::new(format!("cannot create kv store: {error}")))
     }
 
     fn left_out(&self) -> UsageError {

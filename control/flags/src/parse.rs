@@ -84,8 +84,13 @@ pub fn parse<A: Args>(
     }
 }
 
-/// What ends the program although every word was understood: a question for help or the version, an unknown command.
+/// What ends the program although every flag was understood: an unknown command, a question for help or the version.
 fn early_stop(program: &Program, path: &[&Command], line: &Line<'_>) -> Option<Stop> {
+    if let ([root], Some(word)) = (path, line.positionals.first())
+        && root.has_subcommands()
+    {
+        return Some(unknown_command(program, root, word));
+    }
     if line.help {
         return Some(Stop::asked(usage::help(program, path)));
     }
@@ -95,12 +100,7 @@ fn early_stop(program: &Program, path: &[&Command], line: &Line<'_>) -> Option<S
     if line.version {
         return Some(usage_error(program, path, "unknown flag: --version"));
     }
-    match (path, line.positionals.first()) {
-        ([root], Some(word)) if root.has_subcommands() => {
-            Some(unknown_command(program, root, word))
-        }
-        _ => None,
-    }
+    None
 }
 
 /// The answer to `help` and the words after it, of which `path` is what is known.

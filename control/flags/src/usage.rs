@@ -15,8 +15,9 @@ pub fn help(program: &Program, path: &[&Command]) -> String {
 pub fn usage(program: &Program, path: &[&Command]) -> String {
     let Some(command) = path.last() else { return String::new() };
     let name = path.iter().map(|command| command.get_name()).collect::<Vec<_>>().join(" ");
-    let positionals: String =
-        command.get_positionals().map(|arg| format!(" [{}]", positional(arg))).collect();
+    let positionals: String = (command.get_positionals().filter(|arg| !arg.is_hide_set()))
+        .map(|arg| format!(" [{}]", positional(arg)))
+        .collect();
     let mut text = format!("Usage:\n  {name}{positionals} [flags]\n");
     if command.has_subcommands() {
         text.push_str(&format!("  {name} [command]\n\nAvailable Commands:\n"));

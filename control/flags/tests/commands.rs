@@ -111,6 +111,8 @@ fn an_unknown_command_points_to_the_help() {
         stop.stderr,
         "Error: unknown command \"foo\" for \"stolonctl\"\nRun 'stolonctl --help' for usage.\n"
     );
+    // To ask for its help makes it no command.
+    assert_eq!(run(&["foo", "--help"], &[]).unwrap_err(), stop);
     let stop = run(&["statsu"], &[]).unwrap_err();
     assert_eq!(
         stop.stderr,

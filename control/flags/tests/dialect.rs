@@ -269,11 +269,14 @@ fn the_flags_make_the_configuration_of_the_store() {
     let error = |words: &[&str]| config(words).unwrap_err();
     assert_eq!(
         error(&["--store-endpoints=http://a,https://b"]),
-        "all the endpoints must have the same scheme"
+        "cannot create kv store: all the endpoints must have the same scheme"
     );
-    assert_eq!(error(&["--store-endpoints=ftp://a"]), "endpoints scheme must be http or https");
+    assert_eq!(
+        error(&["--store-endpoints=ftp://a"]),
+        "cannot create kv store: endpoints scheme must be http or https"
+    );
     let text = error(&["--store-endpoints=https://a", "--store-ca-file=/nowhere/ca.pem"]);
-    assert!(text.starts_with("cannot create store tls config: "), "{text}");
+    assert!(text.starts_with("cannot create kv store: cannot create store tls config: "), "{text}");
     assert!(text.contains("/nowhere/ca.pem"), "{text}");
     // Without https the files are not looked at.
     assert!(config(&["--store-endpoints=http://a", "--store-ca-file=/nowhere/ca.pem"]).is_ok());

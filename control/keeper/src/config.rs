@@ -103,7 +103,8 @@ impl Config {
         let store = flags
             .common
             .store_config()
-            .map_err(|error| ConfigError::rule(format!("cannot create keeper: {error}")))?;
+            .map_err(|error| format!("cannot create keeper: cannot create store: {error}"))
+            .map_err(ConfigError::rule)?;
         Ok(Self {
             uid: (!flags.uid.is_empty()).then(|| KeeperUid::new(&flags.uid)),
             data_dir,

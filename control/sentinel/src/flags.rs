@@ -1,9 +1,8 @@
 //! The command line (reference, chapter 5.5).
 
-use std::path::PathBuf;
 use stolon_daemon::log::{Format, InvalidLogLevel, LogSettings};
 use stolon_flags::{CommonFlags, Deprecated, LogFlags, LogFormat, Program, UsageError, VERSION};
-use stolon_store::{Config, ConfigError, ConfigSource, TlsFiles};
+use stolon_store::Config;
 
 /// What the command line says of the binary.
 pub const PROGRAM: Program = Program {
@@ -36,8 +35,8 @@ pub enum FlagsError {
     #[error(transparent)]
     Common(#[from] UsageError),
     /// One about the store.
-    #[error("cannot create sentinel: {0}")]
-    Store(#[from] ConfigError),
+    #[error("cannot create sentinel: cannot create store: {0}")]
+    Store(UsageError),
 }
 
 impl Flags {
@@ -55,26 +54,33 @@ impl Flags {
 
     /// Where the store is.
     pub fn store_config(&self) -> Result<Config, FlagsError> {
-        let common = &self.common;
-        common.check()?;
-        let source = ConfigSource {
-            backend: common.store_backend.clone(),
-            endpoints: common.store_endpoints.clone(),
-            prefix: common.store_prefix.clone(),
-            cluster_name: common.cluster_name.clone(),
-            timeout: common.store_timeout.to_std(),
-            tls: TlsFiles {
-                cert_file: file(&common.store_cert_file),
-                key_file: file(&common.store_key),
-                ca_file: file(&common.store_ca_file),
-                skip_verify: common.store_skip_tls_verify,
-            },
-        };
-        Ok(Config::parse(&source)?)
+        self.common.check()?;
+        self.common.store_config().map_err(FlagsError::Store)
     }
 }
 
-/// A flag that was not given is empty.
-fn file(name: &str) -> Option<PathBuf> {
-    (!name.is_empty()).then(|| PathBuf::from(name))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(endpoints: &str, backend: &str) -> String {
+        let words = [
+            "stolon-sentinel",
+            "--cluster-name=c",
+            &format!("--store-backend={backend}"),
+            &format!("--store-endpoints={endpoints}"),
+        ];
+        let words = words.map(Into::into);
+        let flags = stolon_flags::parse::<Flags>(&PROGRAM, words, []).unwrap().args;
+        flags.store_config().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_about_the_store_are_in_the_words_of_stolon() {
+        assert_eq!(error("", "x"), r#"Unknown store backend: "x""#);
+        assert_eq!(
+            error("ftp://a", "etcdv3"),
+            "cannot create sentinel: cannot create store: cannot create kv store: endpoints scheme must be http or https"
+        );
+    }
 }

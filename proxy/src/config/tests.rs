@@ -76,7 +76,10 @@ fn bad_values_are_named() {
         ("--port=70000", "port is \"70000\"; give a number from 0 to 65535"),
         ("--dial-timeout=0", "dial-timeout must be greater than 0"),
         ("--threads=1000", "threads is 1000"),
-        ("--store-endpoints=ftp://a", "cannot create cluster checker: endpoints scheme must be"),
+        (
+            "--store-endpoints=ftp://a",
+            "cannot create cluster checker: cannot create store: cannot create kv store: endpoints scheme must be",
+        ),
         ("--relay=fast", "relay mode must be auto, splice or copy, not \"fast\""),
     ] {
         let error = config(&[flag]).expect_err(flag);

@@ -5,7 +5,7 @@ use crate::cluster;
 use crate::console::Console;
 use crate::failure::While as _;
 use crate::input;
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use stolon_flags::CommonFlags;
 use stolon_model::cluster::ClusterData;
 use stolon_model::json;
@@ -38,7 +38,9 @@ pub async fn write(
     let file = if arguments.file.is_empty() { "-" } else { &arguments.file };
     let document = input::read(file, console)?;
     let data: ClusterData = json::decode(&document).or_fail("invalid cluster data")?;
-    let store = cluster::open(common).await.or_fail("failed to create new store")?;
+    // These two texts have no colon in Stolon.
+    let store =
+        cluster::open(common).await.map_err(|why| anyhow!("failed to create new store {why}"))?;
     let present = match store.cluster_data().await {
         Ok(read) => read.value.is_some(),
         // What cannot be understood is there too, and to replace it is what this command is for.
@@ -52,6 +54,6 @@ pub async fn write(
         console.say("WARNING: The current cluster data will be removed")?;
     }
     let written = store.put_cluster_data(&data).await;
-    written.or_fail("failed to write cluster data into new store")?;
+    written.map_err(|why| anyhow!("failed to write cluster data into new store {why}"))?;
     console.say("successfully wrote cluster data into the new store")
 }

@@ -47,9 +47,16 @@ fn bad_endpoints_are_an_error() {
     let error = |endpoints: &str| Ctl::at(endpoints).error(&["spec"]);
     assert_eq!(
         error("http://127.0.0.1:1,https://127.0.0.1:1"),
-        "all the endpoints must have the same scheme"
+        "cannot create kv store: all the endpoints must have the same scheme"
     );
-    assert_eq!(error("ftp://127.0.0.1:1"), "endpoints scheme must be http or https");
+    assert_eq!(
+        error("ftp://127.0.0.1:1"),
+        "cannot create kv store: endpoints scheme must be http or https"
+    );
+    assert_eq!(
+        Ctl::at("ftp://127.0.0.1:1").run_with_input(&["clusterdata", "write"], "{}").error_line(),
+        "failed to create new store cannot create kv store: endpoints scheme must be http or https"
+    );
 }
 
 #[test]
@@ -68,6 +75,16 @@ fn errors_of_usage_are_cobras() {
         "{}",
         said.stderr
     );
+}
+
+#[test]
+fn the_help_shows_only_what_may_be_given() {
+    let usage = |command: &str| {
+        let help = Ctl::bare().ok(&[command, "--help"]);
+        help.lines().find(|line| line.starts_with("  stolonctl ")).map(str::to_owned)
+    };
+    assert_eq!(usage("promote").as_deref(), Some("  stolonctl promote [flags]"));
+    assert_eq!(usage("failkeeper").as_deref(), Some("  stolonctl failkeeper [keeper uid] [flags]"));
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn every_rule_has_its_text() {
         ),
         (
             &["--store-endpoints=ftp://a"],
-            "cannot create keeper: endpoints scheme must be http or https",
+            "cannot create keeper: cannot create store: cannot create kv store: endpoints scheme must be http or https",
         ),
         (&["--store-endpoints=ftp://a", "--pg-repl-username="], "--pg-repl-username is required"),
         (&["--pg-su-password=\n"], "superuser password is empty after removing trailing new line"),
