@@ -222,6 +222,9 @@ impl Follower {
         let started = self.gatehouse.listen().await;
         started.map_err(|error| format!("failed to start proxy: {error}"))?;
         let wish = wish(data.value.as_ref(), &self.uid);
+        if !matches!(wish, Wish::Rest(_)) {
+            self.metrics.cluster_data_read();
+        }
         let current = self.gatehouse.target();
         let resolved = match &wish {
             Wish::Master(Master { host, port, .. }) => {

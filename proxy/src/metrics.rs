@@ -6,6 +6,7 @@ use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 use stolon_daemon::metrics::Histogram as Buckets;
 
 const SECONDS: &[f64] = &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
@@ -40,6 +41,7 @@ pub struct ControlMetrics {
     read_errors: Counter,
     publish_errors: Counter,
     watch_restarts: Counter,
+    last_valid_update: Gauge,
 }
 
 impl Default for ControlMetrics {
@@ -48,6 +50,7 @@ impl Default for ControlMetrics {
             read_errors: counter!("stolon_proxy_store_errors_total", "request" => "read"),
             publish_errors: counter!("stolon_proxy_store_errors_total", "request" => "publish"),
             watch_restarts: counter!("stolon_proxy_watch_restarts_total"),
+            last_valid_update: gauge!("stolon_proxy_clusterdata_last_valid_update_seconds"),
         }
     }
 }
@@ -60,6 +63,12 @@ impl ControlMetrics {
         } else {
             self.publish_errors.increment(1);
         }
+    }
+
+    /// Cluster data were read that can be acted upon.
+    pub fn cluster_data_read(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_valid_update.set(now.as_secs_f64());
     }
 
     /// How often the watch was lost in all.
@@ -88,6 +97,7 @@ pub struct FoldedMetrics {
     is_forwarding: Gauge,
     is_listening: Gauge,
     since_good_check: Gauge,
+    health: Gauge,
 }
 
 /// What the control plane adds to the threads' counters.
@@ -130,6 +140,7 @@ impl Default for FoldedMetrics {
             is_forwarding: gauge!("stolon_proxy_forwarding"),
             is_listening: gauge!("stolon_proxy_listening"),
             since_good_check: gauge!("stolon_proxy_last_good_check_age_seconds"),
+            health: gauge!("stolon_proxy_health"),
         }
     }
 }
@@ -159,6 +170,8 @@ impl FoldedMetrics {
         self.is_forwarding.set(f64::from(u8::from(control.is_forwarding)));
         self.is_listening.set(f64::from(u8::from(control.is_listening)));
         self.since_good_check.set(control.since_good_check.unwrap_or(f64::INFINITY));
+        // Stolon's name for it.
+        self.health.set(f64::from(u8::from(control.is_listening)));
     }
 }
 
@@ -194,6 +207,11 @@ fn describe() {
     describe_gauge!(
         "stolon_proxy_last_good_check_age_seconds",
         "Seconds since the last good check began"
+    );
+    describe_gauge!("stolon_proxy_health", "1 while the proxy accepts connections");
+    describe_gauge!(
+        "stolon_proxy_clusterdata_last_valid_update_seconds",
+        "When cluster data that can be acted upon were read last, in seconds since the epoch"
     );
     describe_counter!(
         "stolon_proxy_store_errors_total",

@@ -42,6 +42,23 @@ const NO_LEADER: [(&str, Shows); 3] = [
     ("stolon_sentinel_leader_count", Exactly(0.0)),
 ];
 
+const PROXY: [(&str, Shows); 2] = [
+    ("stolon_proxy_health", Exactly(1.0)),
+    ("stolon_proxy_clusterdata_last_valid_update_seconds", AMoment),
+];
+
+/// What a keeper shows while there is no cluster data.
+const NEW_KEEPER: [(&str, Shows); 2] = [
+    ("stolon_keeper_clusterdata_last_valid_update_seconds", Exactly(0.0)),
+    ("stolon_keeper_sleep_interval", Exactly(5.0)),
+];
+
+/// What a proxy shows while there is no cluster data.
+const NEW_PROXY: [(&str, Shows); 2] = [
+    ("stolon_proxy_health", Exactly(1.0)),
+    ("stolon_proxy_clusterdata_last_valid_update_seconds", Exactly(0.0)),
+];
+
 /// That a page of metrics has these series, each declared as a gauge, and the mark of its component.
 fn check(page: &str, component: &str, series: &[(&str, Shows)]) -> Result<()> {
     let mark =
@@ -84,7 +101,29 @@ async fn the_metrics_of_the_reference_are_there() -> Result<()> {
             check(&pages[1], "sentinel", &NO_LEADER)
         })
         .await?;
-        check(&cluster.proxy()?.page("/metrics").await?.1, "proxy", &[])
+        eventually("the proxy shows its metrics", within, async || {
+            check(&cluster.proxy()?.page("/metrics").await?.1, "proxy", &PROXY)
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_metrics_are_there_before_the_cluster() -> Result<()> {
+    scenario("metrics-before", async |cluster| {
+        cluster.add_keeper("keeper1")?;
+        cluster.add_proxy()?;
+        let within = Duration::from_secs(20);
+        eventually("the keeper shows its metrics", within, async || {
+            let page = cluster.keeper("keeper1")?.admin.page("/metrics").await?.1;
+            check(&page, "keeper", &NEW_KEEPER)
+        })
+        .await?;
+        eventually("the proxy shows its metrics", within, async || {
+            check(&cluster.proxy()?.page("/metrics").await?.1, "proxy", &NEW_PROXY)
+        })
+        .await
     })
     .await
 }

@@ -22,13 +22,9 @@ pub struct Follower {
 impl Follower {
     /// For the keeper that `options` describes.
     pub fn new(store: ClusterStore, options: KeeperOptions, metrics: Metrics) -> Self {
-        Self {
-            store,
-            options,
-            metrics,
-            spec: ClusterSpec::default().with_defaults(),
-            is_reachable: true,
-        }
+        let spec = ClusterSpec::default().with_defaults();
+        metrics.sleep_interval(spec.sleep_interval);
+        Self { store, options, metrics, spec, is_reachable: true }
     }
 
     /// Reads the cluster data. An error is logged when it is a change, and means that everything stays as it is.
