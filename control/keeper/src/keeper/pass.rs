@@ -5,6 +5,7 @@ use crate::execute::{self, execute};
 use crate::instance::Asking;
 use crate::message;
 use crate::pace::Outcome;
+use anyhow::Context as _;
 use stolon_model::cluster::Role;
 use stolon_model::plan::action::{Action, Purpose};
 use stolon_model::plan::{Desired, Flow, Local, MAX_ROUNDS, Next, plan};
@@ -19,6 +20,11 @@ enum Done {
     /// The pass is over.
     Over,
 }
+
+/// What was done was ended early, because newer cluster data do not want it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("newer cluster data do not want it")]
+struct Superseded;
 
 impl Keeper {
     /// Goes on until nothing is left to do, or nothing can be done now.
@@ -127,6 +133,7 @@ impl Keeper {
             }
             match &outcome {
                 Ok(()) => action.after().iter().for_each(message::log),
+                Err(error) if error.is::<Superseded>() => message::log(&Action::superseded()),
                 Err(error) => message::log(&action.failed(&format!("{error:#}"))),
             }
             match self.memory.record(&action, outcome.is_ok()) {
@@ -160,7 +167,7 @@ impl Keeper {
                 newer = self.until_obsolete(action, &db) => {
                     *desired = newer?;
                     cancel.cancel();
-                    work.await
+                    work.await.context(Superseded)
                 }
                 // The server is stopped right after, so neither its start nor its stop is waited for.
                 () = shutdown.cancelled(), if matches!(action, Action::Start(_) | Action::Stop(_)) => {

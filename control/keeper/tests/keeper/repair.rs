@@ -68,6 +68,10 @@ async fn work_that_is_no_longer_wanted_ends_and_so_does_that_of_a_killed_keeper(
     poll_until("the end of the restore command", || running().is_none().then_some(()));
     let pgdata = place.join("postgres");
     poll_until("PGDATA to be removed", || (!pgdata.exists()).then_some(()));
+    poll_until("a word about it", || {
+        keeper.process.log().contains("ending what newer cluster data no longer want").then_some(())
+    });
+    assert!(!keeper.process.log().contains("\tERROR\t"), "{}", keeper.process.log());
 
     std::fs::remove_file(&pid_file).unwrap();
     cluster

@@ -286,6 +286,12 @@ impl Action {
         }
     }
 
+    /// The line for the log when it was ended early, because newer cluster data do not want it. That is no failure, and what
+    /// watches the log for failures must not see one.
+    pub fn superseded() -> Message {
+        Message::info("ending what newer cluster data no longer want")
+    }
+
     /// The line for the log when it failed; `error` is the whole chain of the cause, without passwords.
     pub fn failed(&self, error: &str) -> Message {
         let text = match self {
@@ -317,7 +323,13 @@ impl Action {
             Self::CreateSlot { .. } => "failed to create replication slot",
             Self::Remember(_) => "failed to remember",
         };
-        Message::error(text).with("error", error)
+        let message = match self {
+            Self::DropSlot { name } | Self::CreateSlot { name, .. } => {
+                Message::error(text).with("slot", name)
+            }
+            _ => Message::error(text),
+        };
+        message.with("error", error)
     }
 }
 
@@ -332,5 +344,17 @@ impl Start {
         });
         let start = (self.purpose == Purpose::Plain).then_some("starting database");
         start.into_iter().chain(signal).map(Message::info).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_that_cannot_be_dropped_is_named() {
+        let failed = Action::DropSlot { name: "stolon_db1".into() }.failed("it is active");
+        let wanted = Message::error("failed to drop replication slot");
+        assert_eq!(failed, wanted.with("slot", "stolon_db1").with("error", "it is active"));
     }
 }
