@@ -36,6 +36,11 @@ pub enum PatchError {
     /// The patch is no JSON object.
     #[error("failed to merge patch cluster spec: {0}")]
     Merge(#[source] DecodeError),
+    /// It holds a directive of Kubernetes' strategic merge patches. To take it for an option would do something else than it says.
+    #[error(
+        "failed to merge patch cluster spec: the patch directive {0:?} is not known here, name each option, with null for what is to go"
+    )]
+    Directive(String),
     /// What the patch makes is no specification.
     #[error("failed to unmarshal patched cluster spec: {0}")]
     Result(#[source] DecodeError),
@@ -47,7 +52,11 @@ pub fn patch(old: &ClusterSpec, patch: &[u8]) -> Result<ClusterSpec, PatchError>
     match Node::parse(patch).map_err(PatchError::Merge)? {
         // For Stolon an empty patch.
         Node::Null => return Ok(old.clone()),
-        Node::Object(_) => {}
+        Node::Object(fields) => {
+            if let Some(name) = directive(&fields) {
+                return Err(PatchError::Directive(name.to_owned()));
+            }
+        }
         other => return Err(PatchError::Merge(DecodeError::mismatch("an object", &other))),
     }
     let patch: Value = json::canonical::<ClusterSpec>(patch).map_err(PatchError::Result)?.into();
@@ -55,6 +64,19 @@ pub fn patch(old: &ClusterSpec, patch: &[u8]) -> Result<ClusterSpec, PatchError>
         json::canonical::<ClusterSpec>(&json::encode(old)).map_err(PatchError::Result)?.into();
     json_patch::merge(&mut document, &patch);
     json::decode(&json::encode(&document)).map_err(PatchError::Result)
+}
+
+/// What the keys of directives begin with.
+const DIRECTIVES: [&str; 4] =
+    ["$patch", "$retainKeys", "$setElementOrder", "$deleteFromPrimitiveList"];
+
+/// The first key that is a directive.
+fn directive(fields: &[(String, Node)]) -> Option<&str> {
+    fields.iter().find_map(|(key, value)| match value {
+        _ if DIRECTIVES.iter().any(|word| key.starts_with(word)) => Some(key.as_str()),
+        Node::Object(fields) => directive(fields),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
