@@ -36,9 +36,11 @@ pub enum PatchError {
     /// The patch is no JSON object.
     #[error("failed to merge patch cluster spec: {0}")]
     Merge(#[source] DecodeError),
-    /// It holds a directive of Kubernetes' strategic merge patches. To take it for an option would do something else than it says.
+    /// It holds a directive of Kubernetes' strategic merge patches. To take it for an option would do something else than it
+    /// says.
     #[error(
-        "failed to merge patch cluster spec: the patch directive {0:?} is not known here, name each option, with null for what is to go"
+        "failed to merge patch cluster spec: the patch directive {0:?} is not known here, name each option, \
+         with null for what is to go"
     )]
     Directive(String),
     /// What the patch makes is no specification.

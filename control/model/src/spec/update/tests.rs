@@ -131,7 +131,8 @@ fn what_is_no_patch_is_refused() {
         ("{}}", "failed to merge patch cluster spec: trailing characters at line 1 column 3"),
         (
             r#"{"maxStandbys":3,"pgParameters":{"$patch":"replace","c":"d"}}"#,
-            r#"failed to merge patch cluster spec: the patch directive "$patch" is not known here, name each option, with null for what is to go"#,
+            "failed to merge patch cluster spec: the patch directive \"$patch\" is not known here, name each option, \
+             with null for what is to go",
         ),
         (
             r#"{"pgParameters":{"a":1}}"#,
