@@ -23,6 +23,9 @@ const ENDED: u8 = 4;
 /// The connection is broken.
 const BROKEN: u8 = 8;
 
+/// What every socket is heard of, edge by edge.
+const HEARD: EventFlags = EventFlags::OUT.union(EventFlags::RDHUP).union(EventFlags::ET);
+
 /// The sockets of one thread.
 #[derive(Debug)]
 pub(super) struct Sources {
@@ -118,10 +121,24 @@ impl Source {
         let slot = sources.states.borrow_mut().insert(Rc::clone(&state));
         // Made before it is registered, so that a failure gives the slot back.
         let source = Self { reactor: Rc::clone(reactor), state, slot };
-        let data = EventData::new_u64(u64::from(serial) << 32 | slot as u64);
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&sources.epoll, socket, data, flags)?;
+        epoll::add(&sources.epoll, socket, source.data(), HEARD | EventFlags::IN)?;
         Ok(source)
+    }
+
+    fn data(&self) -> EventData {
+        EventData::new_u64(u64::from(self.state.serial) << 32 | self.slot as u64)
+    }
+
+    /// Hears no more of data that comes in: who waits for it looks from time to time. Room, the end and errors are reported as
+    /// before, the latter two as readiness to read.
+    pub(super) fn mute(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::modify(&self.reactor.sources.epoll, socket, self.data(), HEARD)?)
+    }
+
+    /// Hears of data again, and at once of what is there.
+    pub(super) fn unmute(&self, socket: impl AsFd) -> io::Result<()> {
+        let flags = HEARD | EventFlags::IN;
+        Ok(epoll::modify(&self.reactor.sources.epoll, socket, self.data(), flags)?)
     }
 
     /// The thread's event loop.
@@ -137,8 +154,7 @@ impl Source {
     /// An event of this socket as the kernel would report it.
     #[cfg(test)]
     pub(super) fn event(&self, flags: EventFlags) -> Event {
-        let data = EventData::new_u64(u64::from(self.state.serial) << 32 | self.slot as u64);
-        Event { flags, data }
+        Event { flags, data: self.data() }
     }
 
     fn poll_bit(&self, bit: u8) -> Poll<()> {
@@ -169,6 +185,11 @@ impl Source {
     /// A read would block, whatever was heard before.
     pub fn not_readable(&self) {
         self.forget(READABLE);
+    }
+
+    /// A read may find something, whatever was heard before.
+    pub fn maybe_readable(&self) {
+        self.state.bits.set(self.state.bits.get() | READABLE);
     }
 
     /// A write would block.

@@ -45,6 +45,11 @@ impl TcpStream {
         Ok(stream)
     }
 
+    /// Where the other side is.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
     /// What the kernel has said of it.
     pub fn source(&self) -> &Source {
         &self.source
@@ -53,6 +58,16 @@ impl TcpStream {
     /// The thread's event loop.
     pub fn reactor(&self) -> &Rc<Reactor> {
         self.source.reactor()
+    }
+
+    /// [`Source::poll_readable`] is no longer ready for data, only for the end and errors: who reads looks from time to time.
+    pub fn mute(&self) -> io::Result<()> {
+        self.source.mute(&self.socket)
+    }
+
+    /// [`Source::poll_readable`] is ready for data again.
+    pub fn unmute(&self) -> io::Result<()> {
+        self.source.unmute(&self.socket)
     }
 
     /// Waits until reading may find something.

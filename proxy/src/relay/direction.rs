@@ -1,11 +1,11 @@
 //! One direction of a session: a machine of three states that takes from a source and gives to a sink.
 //!
 //! Small messages go through memory, one `recv` and one `send` each. A direction that has moved a lot while the other stood
-//! still is in *bulk*: the low-water mark of its source is raised, so that one wake-up stands for many segments, and a timer
-//! fetches what stays below the mark. Bulk ends with a byte from the other side, the end of the stream, or a timer that finds
-//! nothing; after the latter it begins again sooner.
+//! still is in *bulk*: one wake-up stands for many segments. A source elsewhere gets a higher low-water mark, and a timer fetches
+//! what stays below the mark. A source on this machine is not listened to at all: a timer looks, and takes everything. Bulk ends
+//! with a byte from the other side, the end of the stream, or a timer that finds nothing; after the latter it begins again sooner.
 
-use super::{Conduit, Memory, Pipe, RelayMode, Resources};
+use super::{Conduit, Memory, Pipe, RelayMode, Resources, Tuning};
 use crate::reactor::{TcpStream, Timer};
 use crate::socket;
 use std::io;
@@ -73,8 +73,20 @@ enum State {
 /// Bulk mode.
 #[derive(Debug)]
 struct Bulk {
-    /// Armed while less than the low-water mark may be waiting.
+    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look.
     timer: Timer,
+    /// The source is on this machine, and its data makes no events.
+    is_muted: bool,
+}
+
+impl Bulk {
+    /// After something was taken: of a muted source nobody would say that there is more. What was taken made room, and so may have
+    /// brought more at once.
+    fn look_again(&self, source: &TcpStream) {
+        if self.is_muted {
+            source.source().maybe_readable();
+        }
+    }
 }
 
 /// One direction of a session.
@@ -122,9 +134,7 @@ impl Direction {
     /// The other direction has moved: this is a conversation, not bulk.
     pub(super) fn interrupt(&mut self, source: &TcpStream) {
         self.one_way = 0;
-        if self.bulk.is_some() {
-            self.leave_bulk(source);
-        }
+        self.leave_bulk(source);
     }
 
     pub(super) fn poll(
@@ -177,9 +187,7 @@ impl Direction {
                     }
                 }
                 State::ShuttingDown => {
-                    if self.bulk.is_some() {
-                        self.leave_bulk(source);
-                    }
+                    self.leave_bulk(source);
                     match socket::shutdown(sink, Shutdown::Write) {
                         Ok(()) => self.state = State::Done,
                         Err(error) => return Poll::Ready(Err(Fault::Sink(error))),
@@ -212,7 +220,7 @@ impl Direction {
         resources: &mut Resources,
     ) -> Poll<io::Result<usize>> {
         if self.bulk.is_none() && self.one_way >= resources.tuning.bulk_after {
-            self.enter_bulk(source, resources.tuning.low_water);
+            self.enter_bulk(source, &resources.tuning);
         }
         let wants_pipe = match resources.tuning.mode {
             RelayMode::Auto => self.bulk.is_some(),
@@ -237,11 +245,12 @@ impl Direction {
         }
         if let Some(bulk) = &mut self.bulk {
             bulk.timer.disarm();
+            bulk.look_again(source);
         }
         taken
     }
 
-    /// Waits at most the length of the timer for the low-water mark, and then takes what is there.
+    /// Waits at most the length of the timer for the low-water mark, or just as long, and then takes what is there.
     fn poll_linger(
         &mut self,
         source: &TcpStream,
@@ -252,13 +261,16 @@ impl Direction {
             bulk.timer.arm(Instant::now() + resources.tuning.linger);
         }
         ready!(bulk.timer.poll_due());
-        // Below the mark the kernel reports no readiness, so the source is asked directly.
+        // Of what is below the mark, or muted, the kernel reports nothing, so the source is asked directly.
         let taken = match &mut self.pipe {
             Some(pipe) => pipe.fill(source.as_fd(), resources),
             None => self.memory.fill(source.as_fd(), resources),
         };
         match taken {
-            Ok(taken) => Poll::Ready(Ok(taken.bytes)),
+            Ok(taken) => {
+                bulk.look_again(source);
+                Poll::Ready(Ok(taken.bytes))
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.leave_bulk(source);
                 // The source pauses; the other side has still said nothing. It need not prove again that it is bulk.
@@ -271,18 +283,30 @@ impl Direction {
         }
     }
 
-    fn enter_bulk(&mut self, source: &TcpStream, low_water: i32) {
-        if socket::set_low_water(source, low_water).is_ok() {
-            self.bulk = Some(Box::new(Bulk { timer: source.reactor().timer() }));
-        } else {
-            self.one_way = 0;
+    fn enter_bulk(&mut self, source: &TcpStream, tuning: &Tuning) {
+        let is_muted = source.peer_addr().and_then(|peer| {
+            let is_muted = tuning.mutes_local && peer.ip().is_loopback();
+            if is_muted {
+                socket::narrow(source)?;
+                source.mute()?;
+            } else {
+                socket::set_low_water(source, tuning.low_water)?;
+            }
+            Ok(is_muted)
+        });
+        match is_muted {
+            Ok(is_muted) => {
+                let timer = source.reactor().timer();
+                self.bulk = Some(Box::new(Bulk { timer, is_muted }));
+            }
+            Err(_) => self.one_way = 0,
         }
     }
 
     fn leave_bulk(&mut self, source: &TcpStream) {
-        self.bulk = None;
-        // It fails only on a socket that is gone, which the next read says too.
-        let _ = socket::set_low_water(source, 1);
+        let Some(bulk) = self.bulk.take() else { return };
+        // Either fails only on a socket that is gone, which the next read says too.
+        let _ = if bulk.is_muted { source.unmute() } else { socket::set_low_water(source, 1) };
     }
 
     fn return_empty_pipe(&mut self, resources: &mut Resources) {

@@ -19,10 +19,12 @@ pub struct Tuning {
     pub bulk_after: u64,
     /// A bulk direction that paused is bulk again when it has taken this much more, unless the other moved meanwhile.
     pub bulk_again: u64,
-    /// The low-water mark of the source in bulk: how much wakes us.
+    /// The low-water mark in bulk of a source on another machine: how much wakes us.
     pub low_water: i32,
-    /// How long less than the low-water mark waits, in bulk.
+    /// How long less than the low-water mark waits, in bulk; how often a source on this machine is looked at.
     pub linger: std::time::Duration,
+    /// Whether bulk from this machine is fetched by the clock, as [`crate::socket::narrow`] explains, and not by the mark.
+    pub mutes_local: bool,
     /// How many pipes a thread may have.
     pub pipes: usize,
     /// How much one direction moves before other sessions of its thread get their turn.
@@ -37,6 +39,7 @@ impl Default for Tuning {
             bulk_again: 1024 * 1024,
             low_water: 256 * 1024,
             linger: std::time::Duration::from_millis(1),
+            mutes_local: true,
             // With four threads the total stays near what an ordinary user may have at full size (64 MiB).
             pipes: 32,
             turn: 1024 * 1024,

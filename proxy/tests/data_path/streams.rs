@@ -16,6 +16,14 @@ fn relaying(mode: RelayMode, bulk_after: u64) -> Settings {
     Settings { tuning: Tuning { mode, bulk_after, ..Tuning::default() }, ..raw() }
 }
 
+/// The same with bulk as from this machine, and as from another one.
+fn both_kinds_of_bulk(mode: RelayMode, bulk_after: u64) -> [Settings; 2] {
+    [true, false].map(|mutes_local| {
+        let tuning = Tuning { mode, bulk_after, mutes_local, ..Tuning::default() };
+        Settings { tuning, ..raw() }
+    })
+}
+
 /// Sends `length` bytes from a seed in chunks of random size; the hash of what was sent.
 async fn pour(sink: &mut OwnedWriteHalf, length: usize, seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -90,15 +98,19 @@ async fn long_streams_both_ways_by_splice() {
 
 #[tokio::test]
 async fn long_streams_both_ways_by_auto() {
-    both_ways(relaying(RelayMode::Auto, Tuning::default().bulk_after), LONG, 3).await;
+    for settings in both_kinds_of_bulk(RelayMode::Auto, Tuning::default().bulk_after) {
+        both_ways(settings, LONG, 3).await;
+    }
 }
 
 /// Bulk is entered after each 64 KiB, and left by each byte from the other side.
 #[tokio::test]
 async fn long_streams_both_ways_with_many_changes_of_mode() {
-    let proxy = both_ways(relaying(RelayMode::Auto, 64 << 10), LONG, 4).await;
-    let totals = proxy.workers.totals();
-    assert!(totals.bytes_piped > 0 && totals.bytes_copied > 0, "{totals:?}");
+    for settings in both_kinds_of_bulk(RelayMode::Auto, 64 << 10) {
+        let proxy = both_ways(settings, LONG, 4).await;
+        let totals = proxy.workers.totals();
+        assert!(totals.bytes_piped > 0 && totals.bytes_copied > 0, "{totals:?}");
+    }
 }
 
 /// The quiet direction beside a stream. A word in it ends bulk wherever the stream is: in the socket, in the pipe, set aside.
@@ -150,7 +162,7 @@ async fn sip(
 /// none.
 #[tokio::test]
 async fn long_streams_to_slow_readers_across_changes_of_mode() {
-    for (round, (mode, pipes)) in [
+    for (round, ((mode, pipes), mutes_local)) in [
         (RelayMode::Auto, 32),
         (RelayMode::Auto, 1),
         (RelayMode::Auto, 0),
@@ -159,13 +171,14 @@ async fn long_streams_to_slow_readers_across_changes_of_mode() {
         (RelayMode::Copy, 32),
     ]
     .into_iter()
+    .flat_map(|round| [(round, true), (round, false)])
     .enumerate()
     {
         let mut settings = relaying(mode, 256 << 10);
-        settings.tuning.pipes = pipes;
+        (settings.tuning.pipes, settings.tuning.mutes_local) = (pipes, mutes_local);
         let (proxy, _master, client, server) = session(settings).await;
         let (client, server) = (client.into_split(), server.into_split());
-        let (from, to) = if round % 2 == 0 { (server, client) } else { (client, server) };
+        let (from, to) = if round / 2 % 2 == 0 { (server, client) } else { (client, server) };
         let ((back_in, mut out), (mut into, back_out)) = (from, to);
         let mut words = Interjections { sink: back_out, source: back_in, count: 0 };
         let seed = 10 * round as u64;
@@ -173,7 +186,7 @@ async fn long_streams_to_slow_readers_across_changes_of_mode() {
             tokio::join!(pour(&mut out, LONG, seed), sip(&mut into, LONG, seed + 1, &mut words),)
         })
         .await;
-        assert_eq!(sent, came, "{mode} with {pipes} pipes");
+        assert_eq!(sent, came, "{mode} with {pipes} pipes, {mutes_local}");
         assert!(words.count > LONG as u64 / (5 << 20), "{} words", words.count);
         let all = LONG as u64 + words.count;
         eventually("the counts", || {
@@ -197,16 +210,21 @@ async fn long_streams_to_slow_readers_across_changes_of_mode() {
 
 #[tokio::test]
 async fn bulk_by_copy_coalesces_without_pipes() {
-    let proxy = both_ways(relaying(RelayMode::Copy, 64 << 10), LONG / 4, 5).await;
-    assert_eq!(proxy.workers.totals().bytes_piped, 0);
+    for settings in both_kinds_of_bulk(RelayMode::Copy, 64 << 10) {
+        let proxy = both_ways(settings, LONG / 4, 5).await;
+        assert_eq!(proxy.workers.totals().bytes_piped, 0);
+    }
 }
 
 /// Answers of every size around the threshold, each to a small request: the tail of an answer must never stay behind the
 /// low-water mark.
 #[tokio::test]
 async fn answers_of_all_sizes_come_whole() {
-    for mode in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy] {
-        let (_proxy, _master, mut client, mut server) = session(relaying(mode, 128 << 10)).await;
+    for settings in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy]
+        .map(|mode| both_kinds_of_bulk(mode, 128 << 10))
+        .concat()
+    {
+        let (_proxy, _master, mut client, mut server) = session(settings).await;
         let answer: Vec<u8> = (0..3_usize << 20).map(|i| (i * 31 % 251) as u8).collect();
         let mut rng = fastrand::Rng::with_seed(6);
         for _ in 0..40 {
@@ -221,23 +239,26 @@ async fn answers_of_all_sizes_come_whole() {
     }
 }
 
-/// In bulk, single bytes are below the low-water mark: the timer brings them.
+/// In bulk, single bytes make no events: the timer brings them.
 #[tokio::test]
 async fn a_trickle_after_bulk_still_arrives() {
-    let (_proxy, _master, mut client, mut server) =
-        session(relaying(RelayMode::Auto, 64 << 10)).await;
-    let bulk = vec![7; 8 << 20];
-    tokio::join!(send(&mut server, &bulk), expect_bytes(&mut client, &bulk));
-    for byte in 0..50 {
-        send(&mut server, &[byte]).await;
-        expect_bytes(&mut client, &[byte]).await;
+    for settings in both_kinds_of_bulk(RelayMode::Auto, 64 << 10) {
+        let (_proxy, _master, mut client, mut server) = session(settings).await;
+        let bulk = vec![7; 8 << 20];
+        tokio::join!(send(&mut server, &bulk), expect_bytes(&mut client, &bulk));
+        for byte in 0..50 {
+            send(&mut server, &[byte]).await;
+            expect_bytes(&mut client, &[byte]).await;
+        }
     }
 }
 
 #[tokio::test]
 async fn data_and_end_in_one_event() {
-    for mode in [RelayMode::Auto, RelayMode::Splice] {
-        let (proxy, master, ..) = session(relaying(mode, 64 << 10)).await;
+    for settings in
+        [RelayMode::Auto, RelayMode::Splice].map(|mode| both_kinds_of_bulk(mode, 64 << 10)).concat()
+    {
+        let (proxy, master, ..) = session(settings).await;
         for round in 0..200_usize {
             let (mut client, mut server) = tokio::join!(proxy.connect(), master.accept());
             let last = vec![1; round * 1000 + 1];
