@@ -37,7 +37,7 @@ pub fn fast_with(options: &str) -> String {
 pub struct Cluster {
     /// Every proxy that was started.
     pub proxies: Vec<Proxy>,
-    /// Every sentinel that was started.
+    /// The sentinels.
     pub sentinels: Vec<Sentinel>,
     /// Every keeper that was started.
     pub keepers: Vec<Keeper>,
@@ -47,6 +47,8 @@ pub struct Cluster {
     pub site: Site,
     /// The files.
     pub scratch: Scratch,
+    /// How many sentinels were started, also those that were taken out again: each has a log of its own.
+    started_sentinels: usize,
 }
 
 impl Cluster {
@@ -66,7 +68,15 @@ impl Cluster {
         let store = store_flags(&etcd.endpoint());
         let origin = Origin::Ours;
         let site = Site { origin, postgres, user, store, daemon: vec![], passwords };
-        Ok(Self { proxies: vec![], sentinels: vec![], keepers: vec![], etcd, site, scratch })
+        Ok(Self {
+            proxies: vec![],
+            sentinels: vec![],
+            keepers: vec![],
+            etcd,
+            site,
+            scratch,
+            started_sentinels: 0,
+        })
     }
 
     /// `stolonctl init` with `spec`, then the processes: two sentinels, `keepers` keepers and a proxy.
@@ -93,7 +103,8 @@ impl Cluster {
 
     /// Starts a further sentinel.
     pub fn add_sentinel(&mut self) -> Result<()> {
-        let name = format!("sentinel{}", self.sentinels.len() + 1);
+        self.started_sentinels += 1;
+        let name = format!("sentinel{}", self.started_sentinels);
         self.sentinels.push(Sentinel::start(
             &self.scratch,
             &name,
