@@ -4,6 +4,7 @@
 //!
 //! * [`cluster`] owns everything of one test; [`etcd`], [`sentinel`], [`keeper`], [`proxy`] are its processes, [`ctl`] its
 //!   command line;
+//! * [`replace`] puts the binaries of another build in the place of those that run;
 //! * [`server`] is a PostgreSQL outside of the cluster; a [`gate`] holds PostgreSQL's programs at a step;
 //! * [`admin`] is what a daemon shows of itself;
 //! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut;
@@ -26,6 +27,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod relay;
+pub mod replace;
 pub mod scenario;
 pub mod scratch;
 pub mod sentinel;
