@@ -35,7 +35,7 @@ BINARIES := -p stolon-proxy -p stolon-sentinel -p stolon-keeper -p stolonctl
 lint: ## Check format and lints
 	@scripts/deps build
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features $(PEER) -- -D warnings
 
 .PHONY: test
 test: ## Install what is missing and run every test: units, model, store, end to end, Docker
@@ -48,10 +48,16 @@ test: ## Install what is missing and run every test: units, model, store, end to
 	STOLON_BIN_DIR=$(CURDIR)/target/debug WALK_MAY_BE_LEFT_OUT=1 tests/docker/walk
 
 .PHONY: test-replacement
-test-replacement: ## Replace the binaries of a running cluster one by one by those in STOLON_PEER=<directory>, and back
+test-replacement: ## Mix our binaries with those in STOLON_PEER=<directory>, and replace each by the other while clients write
+	@[[ -n "$${STOLON_PEER:-}" ]] || { echo "STOLON_PEER must name the directory of the other four binaries" >&2; exit 1; }
 	@scripts/deps test
-	cargo build --locked $(BINARIES)
-	STOLON_BIN_DIR=$(CURDIR)/target/debug cargo test --locked -p stolon-tests --test replacement
+	cargo build --locked --workspace --all-targets --features $(PEER)
+	export STOLON_BIN_DIR=$(CURDIR)/target/debug && \
+	  if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run --locked --workspace --features $(PEER) -E 'binary(replacement) + binary(mixture)'; \
+	  else cargo test --locked --workspace --features $(PEER) --test replacement --test mixture; fi
+
+PEER := stolon-tests/peer
 
 .PHONY: bench
 bench: ## Measure the data path beside HAProxy, nginx and PgBouncer, in five rounds; results in bench/results

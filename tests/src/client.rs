@@ -17,6 +17,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// An open session.
 #[derive(Debug)]
 pub struct Client {
+    /// What a statement may take before it counts as stuck.
+    pub deadline: Duration,
     client: tokio_postgres::Client,
     connection: JoinHandle<()>,
 }
@@ -45,7 +47,7 @@ impl Client {
             // Its error reaches whoever uses the client.
             let _ = connection.await;
         });
-        Ok(Self { client, connection })
+        Ok(Self { deadline: DEADLINE, client, connection })
     }
 
     /// Runs statements.
@@ -55,9 +57,9 @@ impl Client {
 
     /// The rows of a query as text; null is the empty string.
     pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
-        let messages = tokio::time::timeout(DEADLINE, self.client.simple_query(sql))
+        let messages = tokio::time::timeout(self.deadline, self.client.simple_query(sql))
             .await
-            .with_context(|| format!("stuck for {DEADLINE:?}: {sql}"))?
+            .with_context(|| format!("stuck for {:?}: {sql}", self.deadline))?
             .map_err(|error| describe(&error).context(sql.to_owned()))?;
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(

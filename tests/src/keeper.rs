@@ -46,6 +46,8 @@ pub struct Keeper {
     pub origin: Origin,
     /// Further flags.
     pub flags: Vec<String>,
+    /// Whether its PostgreSQL asks nobody for a password.
+    pub trusts: bool,
     /// What it shows of itself.
     pub admin: Admin,
     site: Site,
@@ -72,6 +74,7 @@ impl Keeper {
             process: None,
             origin: site.origin,
             flags: Vec::new(),
+            trusts: false,
             admin: Admin::reserve()?,
             site: site.clone(),
             address: "127.0.0.1".to_owned(),
@@ -111,11 +114,13 @@ impl Keeper {
             &self.port.number.to_string(),
         ]);
         command.arg("--pg-bin-path").arg(&postgres.bin);
-        command.args(["--pg-su-username", SUPERUSER]).arg("--pg-su-passwordfile").arg(&passwords.0);
-        command
-            .args(["--pg-repl-username", "repl"])
-            .arg("--pg-repl-passwordfile")
-            .arg(&passwords.1);
+        command.args(["--pg-su-username", SUPERUSER, "--pg-repl-username", "repl"]);
+        if self.trusts {
+            command.args(["--pg-su-auth-method", "trust", "--pg-repl-auth-method", "trust"]);
+        } else {
+            command.arg("--pg-su-passwordfile").arg(&passwords.0);
+            command.arg("--pg-repl-passwordfile").arg(&passwords.1);
+        }
         command.args(&self.flags);
         user.run(&mut command);
         Ok(command)

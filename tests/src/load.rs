@@ -1,6 +1,6 @@
 //! Writers that append unique numbers and remember every one that was acknowledged.
 
-use crate::client::Client;
+use crate::client::{Client, DEADLINE};
 use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -55,6 +55,11 @@ pub struct Report {
 impl Load {
     /// Creates the table through `port` and starts `writers` that write through it.
     pub async fn start(port: u16, writers: usize) -> Result<Self> {
+        Self::start_with(port, writers, DEADLINE).await
+    }
+
+    /// The same with what a commit may take before it counts as stuck.
+    pub async fn start_with(port: u16, writers: usize, deadline: Duration) -> Result<Self> {
         Client::connect(port)
             .await?
             .run(TABLE)
@@ -62,7 +67,7 @@ impl Load {
             .context("cannot create the table of the load")?;
         let mut load = Self { shared: Arc::default(), writers: JoinSet::new() };
         for _ in 0..writers {
-            load.writers.spawn(write(port, Arc::clone(&load.shared)));
+            load.writers.spawn(write(port, deadline, Arc::clone(&load.shared)));
         }
         Ok(load)
     }
@@ -153,10 +158,13 @@ impl Report {
     }
 }
 
-async fn write(port: u16, shared: Arc<Shared>) {
+async fn write(port: u16, deadline: Duration, shared: Arc<Shared>) {
     loop {
         let failed = match Client::connect(port).await {
-            Ok(client) => append(&client, &shared).await,
+            Ok(mut client) => {
+                client.deadline = deadline;
+                append(&client, &shared).await
+            }
             Err(error) => error,
         };
         let text = format!("{failed:#}");
