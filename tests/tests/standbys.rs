@@ -73,21 +73,23 @@ async fn standbys_and_slots_follow_the_number_wanted_and_the_synchronous_one_sta
 /// Bytes.
 const MAX_LAG: u64 = 1_000_000;
 
-/// How far the keeper's db is behind the master, as the sentinel knows.
-fn lag(cluster: &Cluster, keeper: &str) -> Result<u64> {
-    let data = cluster.cluster_data()?;
-    let position = |db: &str| {
-        let position = data.pointer(&format!("/dbs/{db}/status/xLogPos")).and_then(Value::as_u64);
-        position.with_context(|| format!("no position of {db}"))
-    };
-    let master = position(text(&data, "/cluster/status/master"))?;
-    Ok(master.saturating_sub(position(&db_of(&data, keeper)?)?))
+/// The position of a db in bytes, as the sentinel knows.
+fn position(data: &Value, db: &str) -> Result<u64> {
+    let position = data.pointer(&format!("/dbs/{db}/status/xLogPos")).and_then(Value::as_u64);
+    position.with_context(|| format!("no position of {db}"))
 }
 
-/// Writes more than the lag allowed.
-async fn write_much(cluster: &Cluster) -> Result<()> {
+/// How far the keeper's db is behind the master, as the sentinel knows.
+fn lag(data: &Value, keeper: &str) -> Result<u64> {
+    let master = position(data, text(data, "/cluster/status/master"))?;
+    Ok(master.saturating_sub(position(data, &db_of(data, keeper)?)?))
+}
+
+/// Writes more than the lag allowed. The position after it.
+async fn write_much(cluster: &Cluster) -> Result<u64> {
     let client = cluster.master()?.client().await?;
-    client.run("INSERT INTO kept SELECT generate_series(1, 50000)").await
+    client.run("INSERT INTO kept SELECT generate_series(1, 50000)").await?;
+    Ok(client.value("SELECT pg_current_wal_lsn() - '0/0'").await?.parse()?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,9 +104,12 @@ async fn a_standby_that_lags_too_much_is_not_elected() -> Result<()> {
         let receiver = cluster.keeper(&late)?.wal_receiver().await?;
         kill_process(receiver, Signal::STOP)?;
         cluster.keeper_mut(&other)?.kill_node()?;
-        write_much(cluster).await?;
-        soon(&format!("{late} lags"), async || {
-            let lag = lag(cluster, &late)?;
+        let written = write_much(cluster).await?;
+        soon(&format!("the sentinel knows of the writing, and {late} lags"), async || {
+            let data = cluster.cluster_data()?;
+            let known = position(&data, text(&data, "/cluster/status/master"))?;
+            ensure!(known >= written, "{known} of {written}");
+            let lag = lag(&data, &late)?;
             ensure!(lag > MAX_LAG, "by {lag} bytes");
             Ok(())
         })
@@ -129,7 +134,7 @@ async fn a_standby_that_lags_too_much_is_not_elected() -> Result<()> {
                 let is_healthy = data.pointer(&format!("/dbs/{db}/status/healthy"));
                 ensure!(is_healthy == Some(&true.into()), "{keeper} is not healthy");
             }
-            let lags = (lag(cluster, &other)?, lag(cluster, &late)?);
+            let lags = (lag(&data, &other)?, lag(&data, &late)?);
             ensure!(lags.0 == 0 && lags.1 > MAX_LAG, "they lag by {lags:?}");
             Ok(())
         })
