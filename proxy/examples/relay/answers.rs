@@ -8,7 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 use stolon_proxy::relay::{RelayMode, Tuning};
 
-const SIZES: [usize; 6] = [100_000, 300_000, 1_000_000, 5_000_000, 20_000_000, 100_000_000];
+const SIZES: [usize; 7] =
+    [100_000, 300_000, 1_000_000, 5_000_000, 10_000_000, 20_000_000, 100_000_000];
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const ROUNDS: usize = 7;
@@ -30,9 +31,9 @@ pub fn measure() -> Result<()> {
         [
             ("256 KiB", 256 * KIB),
             ("1 MiB", MIB),
-            ("2 MiB", 2 * MIB),
             ("4 MiB", 4 * MIB),
             ("8 MiB", 8 * MIB),
+            ("16 MiB", 16 * MIB),
         ]
         .map(|(name, after)| (name, RelayMode::Auto, after)),
     );
@@ -42,6 +43,8 @@ pub fn measure() -> Result<()> {
         let client = TcpStream::connect(proxy.address)?;
         client.set_nodelay(true)?;
         let (server, _) = listener.accept()?;
+        // As PostgreSQL does. Without it the last piece waits for a delayed acknowledgement.
+        server.set_nodelay(true)?;
         std::thread::spawn(move || answer(server));
         cases.push(Case { name: name.to_owned(), proxy, client });
     }
