@@ -3,6 +3,7 @@
 //! Everything that a transfer needs beyond its own state ([`Resources`]) belongs to the worker thread and is lent for the length
 //! of one poll. An idle connection holds no buffer and no pipe.
 
+mod bulk;
 mod conduit;
 mod direction;
 mod memory;

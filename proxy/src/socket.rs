@@ -122,18 +122,41 @@ pub fn set_low_water(socket: &TcpStream, bytes: i32) -> io::Result<()> {
     nix::sys::socket::setsockopt(socket, ReceiveLowWater, &bytes).map_err(io::Error::from)
 }
 
-/// The receive buffer of [`narrow`], which the kernel doubles. Two segments of loopback's largest size have to fit: with half of
-/// it the kernel drops what comes, and a stream stands still for seconds.
-const NARROW: usize = 128 * 1024;
+#[derive(Clone, Copy, Debug)]
+struct WindowClamp;
 
-/// Leaves what a sender on this machine has to say in the sender's own buffer, for good.
+nix::setsockopt_impl!(
+    WindowClamp,
+    libc::IPPROTO_TCP,
+    libc::TCP_WINDOW_CLAMP,
+    libc::c_int,
+    nix::sys::socket::sockopt::SetStruct<'_, libc::c_int>
+);
+
+/// The window between [`open_window`] and [`close_window`], in bytes: two segments of loopback's largest size.
+const WINDOW: libc::c_int = 128 * 1024;
+
+/// Leaves what a sender on this machine has to say in the sender's own buffer, as soon as the window of [`open_window`] is full.
 ///
 /// Over loopback the sender's process does the receiver's work too, once for each segment. PostgreSQL writes 8 KiB at a time, and
 /// while the window is open each write is a segment of its own. While it is closed the kernel joins them, up to 64 KiB, and they
-/// travel when the receiver makes room, at the receiver's expense. A COPY to a client costs the backend a third less time in the
-/// kernel so. There is no round trip that a wide window would have to span.
-pub fn narrow(socket: &TcpStream) -> io::Result<()> {
-    SockRef::from(socket).set_recv_buffer_size(NARROW)
+/// travel when the receiver makes room, at the receiver's expense. There is no round trip that a wide window would have to span.
+///
+/// The kernel moves the window on, with an acknowledgement, whenever it can offer no less than it last did (`tcp(7)`,
+/// `TCP_WINDOW_CLAMP`; `__tcp_ack_snd_check` of `net/ipv4/tcp_input.c`). Below that it waits for the receiver to take something.
+/// A small buffer would close the window as well, but then the kernel drops what is too small to fill its pages.
+pub fn close_window(socket: &TcpStream) {
+    clamp_window(socket, WINDOW / 2);
+}
+
+/// The next time that something is taken from the socket the sender may send again.
+pub fn open_window(socket: &TcpStream) {
+    clamp_window(socket, WINDOW);
+}
+
+fn clamp_window(socket: &TcpStream, clamp: libc::c_int) {
+    // It fails only on a socket that is gone, which the next read says too.
+    let _ = nix::sys::socket::setsockopt(socket, WindowClamp, &clamp);
 }
 
 /// The kernel's `struct tcp_info` as far as we read it; the C library's copy ends earlier.
@@ -151,6 +174,7 @@ struct TcpInfo {
     segments: [u32; 2],
     notsent_bytes: u32,
     min_rtt: u32,
+    data_segments: [u32; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +187,31 @@ nix::getsockopt_impl!(
     TcpInfo,
     nix::sys::socket::sockopt::GetStruct<TcpInfo>
 );
+
+/// What has come over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    bytes: u64,
+    /// Wraps.
+    segments: u32,
+}
+
+impl Received {
+    /// The average size in bytes of the segments that came since `earlier`, if they were `enough` bytes.
+    pub fn segment_size(self, earlier: Self, enough: u64) -> Option<u64> {
+        let bytes = self.bytes.wrapping_sub(earlier.bytes);
+        let segments = self.segments.wrapping_sub(earlier.segments);
+        if bytes < enough { None } else { bytes.checked_div(segments.into()) }
+    }
+}
+
+/// Asks the kernel what has come (`tcpi_bytes_received` and `tcpi_data_segs_in` of `linux/tcp.h`).
+pub fn received(socket: &TcpStream) -> io::Result<Received> {
+    let info = nix::sys::socket::getsockopt(socket, TcpInfoOption)?;
+    let [_, _, _, bytes] = info.rates_and_bytes;
+    let [segments, _] = info.data_segments;
+    Ok(Received { bytes, segments })
+}
 
 /// How far the peer is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,17 @@
 //! One direction of a session: a machine of three states that takes from a source and gives to a sink.
 //!
 //! Small messages go through memory, one `recv` and one `send` each. A direction that has moved a lot while the other stood
-//! still is in *bulk*: one wake-up stands for many segments. A source elsewhere gets a higher low-water mark, and a timer fetches
-//! what stays below the mark. A source on this machine is not listened to at all: a timer looks, and takes everything. Bulk ends
-//! with a byte from the other side, the end of the stream, or a timer that finds nothing; after the latter it begins again sooner.
+//! still is in *bulk*, where one wake-up stands for many segments. Bulk ends with a byte from the other side, the end of the
+//! stream, or a look that finds nothing; after the latter it begins again sooner.
 
+use super::bulk::{Bulk, Segments};
 use super::{Conduit, Memory, Pipe, RelayMode, Resources, Tuning};
-use crate::reactor::{TcpStream, Timer};
+use crate::reactor::TcpStream;
 use crate::socket;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::task::{Poll, ready};
-use std::time::Instant;
 
 /// What one session may keep in memory for a slow client when its master is gone. A thousand sessions may end at once.
 const HOARDED: usize = 256 * 1024;
@@ -70,25 +69,6 @@ enum State {
     Done,
 }
 
-/// Bulk mode.
-#[derive(Debug)]
-struct Bulk {
-    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look.
-    timer: Timer,
-    /// The source is on this machine, and its data makes no events.
-    is_muted: bool,
-}
-
-impl Bulk {
-    /// After something was taken: of a muted source nobody would say that there is more. What was taken made room, and so may have
-    /// brought more at once.
-    fn look_again(&self, source: &TcpStream) {
-        if self.is_muted {
-            source.source().maybe_readable();
-        }
-    }
-}
-
 /// One direction of a session.
 #[derive(Debug)]
 pub(super) struct Direction {
@@ -98,6 +78,7 @@ pub(super) struct Direction {
     /// Held only while it holds bytes, and within one poll.
     pipe: Option<Pipe>,
     bulk: Option<Box<Bulk>>,
+    segments: Segments,
     /// Bytes taken since the other direction last moved.
     one_way: u64,
     /// Bytes moved since they were last counted.
@@ -112,6 +93,7 @@ impl Direction {
             memory: Memory::holding(rest),
             pipe: None,
             bulk: None,
+            segments: Segments::Unknown,
             one_way: 0,
             moved: 0,
         }
@@ -244,8 +226,7 @@ impl Direction {
             return self.poll_linger(source, resources);
         }
         if let Some(bulk) = &mut self.bulk {
-            bulk.timer.disarm();
-            bulk.look_again(source);
+            bulk.took(source);
         }
         taken
     }
@@ -257,10 +238,7 @@ impl Direction {
         resources: &mut Resources,
     ) -> Poll<io::Result<usize>> {
         let Some(bulk) = &mut self.bulk else { return Poll::Pending };
-        if !bulk.timer.is_armed() {
-            bulk.timer.arm(Instant::now() + resources.tuning.linger);
-        }
-        ready!(bulk.timer.poll_due());
+        ready!(bulk.poll_look(source, &mut self.segments, &resources.tuning));
         // Of what is below the mark, or muted, the kernel reports nothing, so the source is asked directly.
         let taken = match &mut self.pipe {
             Some(pipe) => pipe.fill(source.as_fd(), resources),
@@ -268,7 +246,7 @@ impl Direction {
         };
         match taken {
             Ok(taken) => {
-                bulk.look_again(source);
+                bulk.took(source);
                 Poll::Ready(Ok(taken.bytes))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -284,29 +262,16 @@ impl Direction {
     }
 
     fn enter_bulk(&mut self, source: &TcpStream, tuning: &Tuning) {
-        let is_muted = source.peer_addr().and_then(|peer| {
-            let is_muted = tuning.mutes_local && peer.ip().is_loopback();
-            if is_muted {
-                socket::narrow(source)?;
-                source.mute()?;
-            } else {
-                socket::set_low_water(source, tuning.low_water)?;
-            }
-            Ok(is_muted)
-        });
-        match is_muted {
-            Ok(is_muted) => {
-                let timer = source.reactor().timer();
-                self.bulk = Some(Box::new(Bulk { timer, is_muted }));
-            }
+        match Bulk::enter(source, &mut self.segments, tuning) {
+            Ok(bulk) => self.bulk = Some(Box::new(bulk)),
             Err(_) => self.one_way = 0,
         }
     }
 
     fn leave_bulk(&mut self, source: &TcpStream) {
-        let Some(bulk) = self.bulk.take() else { return };
-        // Either fails only on a socket that is gone, which the next read says too.
-        let _ = if bulk.is_muted { source.unmute() } else { socket::set_low_water(source, 1) };
+        if let Some(bulk) = self.bulk.take() {
+            bulk.leave(source);
+        }
     }
 
     fn return_empty_pipe(&mut self, resources: &mut Resources) {

@@ -13,18 +13,22 @@ pub struct Tuning {
     /// Which conduit carries what.
     pub mode: RelayMode,
     /// A direction that has taken this much since the other last moved is bulk. Late, because the last part of a bulk transfer
-    /// waits for [`Tuning::linger`]: with 256 KiB, the median answer of 300 kB took 2.9 ms instead of 0.5. Shorter answers never
-    /// wait, and one of 5 MB gains more by coalescing than it waits. `cargo run --release --example relay answers` compares
-    /// thresholds.
+    /// waits for [`Tuning::linger`]: with 256 KiB it more than doubles the time of some answers of 1 MB. Shorter answers than the
+    /// threshold never wait; one of 5 MB takes a quarter longer, at a tenth less CPU; one of 20 MB takes no longer, at less than
+    /// half. `cargo run --release --example relay answers` compares thresholds.
     pub bulk_after: u64,
     /// A bulk direction that paused is bulk again when it has taken this much more, unless the other moved meanwhile.
     pub bulk_again: u64,
-    /// The low-water mark in bulk of a source on another machine: how much wakes us.
+    /// The low-water mark of a source in bulk: how much wakes us.
     pub low_water: i32,
-    /// How long less than the low-water mark waits, in bulk; how often a source on this machine is looked at.
+    /// How long less than the low-water mark waits, in bulk; how often a source that is not listened to is looked at.
     pub linger: std::time::Duration,
-    /// Whether bulk from this machine is fetched by the clock, as [`crate::socket::narrow`] explains, and not by the mark.
-    pub mutes_local: bool,
+    /// Bulk from this machine whose segments are on average smaller than this many bytes is fetched by the clock and not by the
+    /// mark, as [`crate::socket::close_window`] explains. PostgreSQL's have 8 kB. What is written in large pieces needs no joining,
+    /// and waiting for the clock would halve its rate.
+    pub small_segment: u64,
+    /// Over how many bytes of bulk the average is taken.
+    pub measured: u64,
     /// How many pipes a thread may have.
     pub pipes: usize,
     /// How much one direction moves before other sessions of its thread get their turn.
@@ -39,7 +43,8 @@ impl Default for Tuning {
             bulk_again: 1024 * 1024,
             low_water: 256 * 1024,
             linger: std::time::Duration::from_millis(1),
-            mutes_local: true,
+            small_segment: 16 * 1024,
+            measured: 1024 * 1024,
             // With four threads the total stays near what an ordinary user may have at full size (64 MiB).
             pipes: 32,
             turn: 1024 * 1024,

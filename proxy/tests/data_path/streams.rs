@@ -16,10 +16,13 @@ fn relaying(mode: RelayMode, bulk_after: u64) -> Settings {
     Settings { tuning: Tuning { mode, bulk_after, ..Tuning::default() }, ..raw() }
 }
 
-/// The same with bulk as from this machine, and as from another one.
+/// As if the segments of whoever sends were large, or small.
+const SEGMENTS: [u64; 2] = [0, u64::MAX];
+
+/// The same with bulk by the mark, and by the clock.
 fn both_kinds_of_bulk(mode: RelayMode, bulk_after: u64) -> [Settings; 2] {
-    [true, false].map(|mutes_local| {
-        let tuning = Tuning { mode, bulk_after, mutes_local, ..Tuning::default() };
+    SEGMENTS.map(|small_segment| {
+        let tuning = Tuning { mode, bulk_after, small_segment, measured: 1, ..Tuning::default() };
         Settings { tuning, ..raw() }
     })
 }
@@ -162,7 +165,7 @@ async fn sip(
 /// none.
 #[tokio::test]
 async fn long_streams_to_slow_readers_across_changes_of_mode() {
-    for (round, ((mode, pipes), mutes_local)) in [
+    for (round, ((mode, pipes), small_segment)) in [
         (RelayMode::Auto, 32),
         (RelayMode::Auto, 1),
         (RelayMode::Auto, 0),
@@ -171,11 +174,11 @@ async fn long_streams_to_slow_readers_across_changes_of_mode() {
         (RelayMode::Copy, 32),
     ]
     .into_iter()
-    .flat_map(|round| [(round, true), (round, false)])
+    .flat_map(|round| SEGMENTS.map(|size| (round, size)))
     .enumerate()
     {
         let mut settings = relaying(mode, 256 << 10);
-        (settings.tuning.pipes, settings.tuning.mutes_local) = (pipes, mutes_local);
+        (settings.tuning.pipes, settings.tuning.small_segment) = (pipes, small_segment);
         let (proxy, _master, client, server) = session(settings).await;
         let (client, server) = (client.into_split(), server.into_split());
         let (from, to) = if round / 2 % 2 == 0 { (server, client) } else { (client, server) };
@@ -186,7 +189,7 @@ async fn long_streams_to_slow_readers_across_changes_of_mode() {
             tokio::join!(pour(&mut out, LONG, seed), sip(&mut into, LONG, seed + 1, &mut words),)
         })
         .await;
-        assert_eq!(sent, came, "{mode} with {pipes} pipes, {mutes_local}");
+        assert_eq!(sent, came, "{mode} with {pipes} pipes, {small_segment}");
         assert!(words.count > LONG as u64 / (5 << 20), "{} words", words.count);
         let all = LONG as u64 + words.count;
         eventually("the counts", || {

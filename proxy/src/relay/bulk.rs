@@ -1,0 +1,124 @@
+//! How the source of a bulk direction is watched.
+//!
+//! It gets a higher low-water mark, and a timer fetches what stays below the mark. A source on this machine that turns out to send
+//! small segments is from then on not listened to at all: by the clock everything is taken that it has to say.
+
+use super::Tuning;
+use crate::reactor::{TcpStream, Timer};
+use crate::socket::{self, Received};
+use std::io;
+use std::task::Poll;
+use std::time::Instant;
+
+/// What is known of the segments that a source sends in bulk. It belongs to the program that writes, and does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Segments {
+    Unknown,
+    /// Or they come from another machine, where it makes no difference.
+    Large,
+    Small,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Watch {
+    /// By its low-water mark.
+    Mark,
+    /// The same, and its segments are measured from what had come at the beginning.
+    Measured(Received),
+    /// Its data makes no events.
+    Muted,
+}
+
+/// Bulk mode.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look.
+    timer: Timer,
+    watch: Watch,
+}
+
+impl Bulk {
+    /// Begins to watch the source.
+    ///
+    /// # Errors
+    /// The socket is gone, which the next read says too.
+    pub(super) fn enter(
+        source: &TcpStream,
+        segments: &mut Segments,
+        tuning: &Tuning,
+    ) -> io::Result<Self> {
+        if *segments == Segments::Unknown && !source.peer_addr()?.ip().is_loopback() {
+            *segments = Segments::Large;
+        }
+        let watch = if *segments == Segments::Small {
+            source.mute()?;
+            Watch::Muted
+        } else {
+            socket::set_low_water(source, tuning.low_water)?;
+            match *segments {
+                Segments::Unknown => Watch::Measured(socket::received(source)?),
+                Segments::Large | Segments::Small => Watch::Mark,
+            }
+        };
+        Ok(Self { timer: source.reactor().timer(), watch })
+    }
+
+    /// Of an empty source: ready when it is time to ask it directly. The kernel reports nothing of what is below the mark or muted.
+    pub(super) fn poll_look(
+        &mut self,
+        source: &TcpStream,
+        segments: &mut Segments,
+        tuning: &Tuning,
+    ) -> Poll<()> {
+        if !self.timer.is_armed() {
+            if let Watch::Measured(start) = self.watch {
+                // It fails only on a socket that is gone, which the next read says too.
+                (self.watch, *segments) =
+                    measure(source, start, tuning).unwrap_or((Watch::Mark, Segments::Large));
+            }
+            if matches!(self.watch, Watch::Muted) {
+                socket::close_window(source);
+            }
+            self.timer.arm(Instant::now() + tuning.linger);
+        }
+        let due = self.timer.poll_due();
+        if due.is_ready() && matches!(self.watch, Watch::Muted) {
+            socket::open_window(source);
+        }
+        due
+    }
+
+    /// After something was taken.
+    pub(super) fn took(&mut self, source: &TcpStream) {
+        self.timer.disarm();
+        if matches!(self.watch, Watch::Muted) {
+            // What was taken made room, and so may have brought more at once, of which nobody would say so.
+            source.source().maybe_readable();
+        }
+    }
+
+    /// Listens to the source as before.
+    pub(super) fn leave(self, source: &TcpStream) {
+        // Either fails only on a socket that is gone, which the next read says too.
+        let _ = match self.watch {
+            Watch::Muted => {
+                socket::open_window(source);
+                source.unmute()
+            }
+            Watch::Mark | Watch::Measured(_) => socket::set_low_water(source, 1),
+        };
+    }
+}
+
+/// How to go on with a source on this machine, once enough has come `since` to know its segments.
+fn measure(source: &TcpStream, since: Received, tuning: &Tuning) -> io::Result<(Watch, Segments)> {
+    Ok(match socket::received(source)?.segment_size(since, tuning.measured) {
+        None => (Watch::Measured(since), Segments::Unknown),
+        Some(size) if size >= tuning.small_segment => (Watch::Mark, Segments::Large),
+        Some(_) => {
+            socket::set_low_water(source, 1)?;
+            source.mute()?;
+            (Watch::Muted, Segments::Small)
+        }
+    })
+}
