@@ -33,6 +33,9 @@ pub enum Command {
     /// Generate the completion script for a shell
     Completion(CompletionArguments),
     /// Force keeper as "temporarily" failed. The sentinel will compute a new clusterdata considering it as failed and then restore its state to the real one.
+    ///
+    /// It happens once. A master that was failed this way is replaced if another db can take over; otherwise, if it is healthy, it
+    /// stays the master.
     Failkeeper(KeeperArguments),
     /// Initialize a new cluster
     Init(InitArguments),

@@ -7,8 +7,8 @@ use clap::Command;
 
 /// What `--help` prints: what the command is, then its usage.
 pub fn help(program: &Program, path: &[&Command]) -> String {
-    let about = path.last().and_then(|command| command.get_about()).map(ToString::to_string);
-    format!("{}\n\n{}", about.unwrap_or_default(), usage(program, path))
+    let about = path.last().and_then(|command| command.get_long_about().or(command.get_about()));
+    format!("{}\n\n{}", about.map(ToString::to_string).unwrap_or_default(), usage(program, path))
 }
 
 /// What follows an error: how the command is called, its subcommands and flags.

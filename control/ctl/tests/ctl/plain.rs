@@ -88,6 +88,14 @@ fn the_help_shows_only_what_may_be_given() {
 }
 
 #[test]
+fn the_help_of_a_command_says_more_than_the_list_of_commands() {
+    let (list, help) = (Ctl::bare().ok(&[]), Ctl::bare().ok(&["failkeeper", "--help"]));
+    let (beginning, more) = ("Force keeper as \"temporarily\" failed.", "It happens once.");
+    assert!(list.contains(beginning) && !list.contains(more), "{list}");
+    assert!(help.starts_with(beginning) && help.contains(more), "{help}");
+}
+
+#[test]
 fn register_is_left_out_and_says_so() {
     let words =
         ["register", "--cluster-name=c", "--register-backend", "consul", "--register-master"];
