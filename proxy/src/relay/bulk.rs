@@ -10,7 +10,8 @@ use std::io;
 use std::task::Poll;
 use std::time::Instant;
 
-/// What is known of the segments that a source sends in bulk. It belongs to the program that writes, and does not change.
+/// What is known of the segments that a source sends in bulk. They depend on the program that writes, and on loopback's MTU: what
+/// was seen once is taken to stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Segments {
     Unknown,
@@ -32,7 +33,8 @@ enum Watch {
 /// Bulk mode.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look.
+    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look; just so long its window is
+    /// closed.
     timer: Timer,
     watch: Watch,
 }
@@ -47,19 +49,19 @@ impl Bulk {
         segments: &mut Segments,
         tuning: &Tuning,
     ) -> io::Result<Self> {
-        if *segments == Segments::Unknown && !source.peer_addr()?.ip().is_loopback() {
+        if *segments == Segments::Unknown && !source.peer_addr()?.ip().to_canonical().is_loopback()
+        {
             *segments = Segments::Large;
         }
-        let watch = if *segments == Segments::Small {
-            source.mute()?;
-            Watch::Muted
-        } else {
-            socket::set_low_water(source, tuning.low_water)?;
-            match *segments {
-                Segments::Unknown => Watch::Measured(socket::received(source)?),
-                Segments::Large | Segments::Small => Watch::Mark,
-            }
+        let watch = match *segments {
+            Segments::Unknown => Watch::Measured(socket::received(source)?),
+            Segments::Large => Watch::Mark,
+            Segments::Small => Watch::Muted,
         };
+        match watch {
+            Watch::Muted => source.mute()?,
+            Watch::Mark | Watch::Measured(_) => socket::set_low_water(source, tuning.low_water)?,
+        }
         Ok(Self { timer: source.reactor().timer(), watch })
     }
 
@@ -90,6 +92,7 @@ impl Bulk {
 
     /// After something was taken.
     pub(super) fn took(&mut self, source: &TcpStream) {
+        self.open(source);
         self.timer.disarm();
         if matches!(self.watch, Watch::Muted) {
             // What was taken made room, and so may have brought more at once, of which nobody would say so.
@@ -97,12 +100,26 @@ impl Bulk {
         }
     }
 
-    /// Listens to the source as before.
+    /// Whether a pipe is the better way. What is taken by the clock goes through memory: pages in a pipe come back to a sender on
+    /// this machine late and cold, and some COPYs ran at half their rate for it.
+    pub(super) fn wants_pipe(&self) -> bool {
+        !matches!(self.watch, Watch::Muted)
+    }
+
+    /// Opens the window if it is closed. A clamp is not to be set without need: in kernels up to 6.6 the window of a socket whose
+    /// buffer is full at that moment stays closed for good (mended by "tcp: fix mid stream window clamp").
+    fn open(&self, source: &TcpStream) {
+        if matches!(self.watch, Watch::Muted) && self.timer.is_armed() {
+            socket::open_window(source);
+        }
+    }
+
+    /// Listens to the source again.
     pub(super) fn leave(self, source: &TcpStream) {
         // Either fails only on a socket that is gone, which the next read says too.
         let _ = match self.watch {
             Watch::Muted => {
-                socket::open_window(source);
+                self.open(source);
                 source.unmute()
             }
             Watch::Mark | Watch::Measured(_) => socket::set_low_water(source, 1),

@@ -205,7 +205,7 @@ impl Direction {
             self.enter_bulk(source, &resources.tuning);
         }
         let wants_pipe = match resources.tuning.mode {
-            RelayMode::Auto => self.bulk.is_some(),
+            RelayMode::Auto => self.bulk.as_ref().is_some_and(|bulk| bulk.wants_pipe()),
             RelayMode::Splice => true,
             RelayMode::Copy => false,
         };
@@ -231,7 +231,7 @@ impl Direction {
         taken
     }
 
-    /// Waits at most the length of the timer for the low-water mark, or just as long, and then takes what is there.
+    /// Waits for the low-water mark, or when muted for the timer alone, and then takes what is there.
     fn poll_linger(
         &mut self,
         source: &TcpStream,
