@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Which conduit carries what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RelayMode {
-    /// Messages through memory, bulk through pipes.
+    /// Messages through memory, bulk through pipes, except small segments of this machine, which go through memory by the clock.
     #[default]
     Auto,
     /// Everything through pipes, as far as there are any.
