@@ -150,8 +150,13 @@ pub fn close_window(socket: &TcpStream) {
 }
 
 /// The next time that something is taken from the socket the sender may send again.
+///
+/// Not while much is waiting, as after a pause of ours under a wider window: in kernels up to 6.6 a clamp on a socket that has just
+/// offered no window at all keeps it closed for good (mended by "tcp: fix mid stream window clamp").
 pub fn open_window(socket: &TcpStream) {
-    clamp_window(socket, WINDOW);
+    if rustix::io::ioctl_fionread(socket).is_ok_and(|waiting| waiting <= 2 * WINDOW as u64) {
+        clamp_window(socket, WINDOW);
+    }
 }
 
 fn clamp_window(socket: &TcpStream, clamp: libc::c_int) {

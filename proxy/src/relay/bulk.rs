@@ -43,7 +43,7 @@ impl Bulk {
     /// Begins to watch the source.
     ///
     /// # Errors
-    /// The socket is gone, which the next read says too.
+    /// The kernel refuses an option. Nothing has been changed then.
     pub(super) fn enter(
         source: &TcpStream,
         segments: &mut Segments,
@@ -106,8 +106,7 @@ impl Bulk {
         !matches!(self.watch, Watch::Muted)
     }
 
-    /// Opens the window if it is closed. A clamp is not to be set without need: in kernels up to 6.6 the window of a socket whose
-    /// buffer is full at that moment stays closed for good (mended by "tcp: fix mid stream window clamp").
+    /// Opens the window if it is closed.
     fn open(&self, source: &TcpStream) {
         if matches!(self.watch, Watch::Muted) && self.timer.is_armed() {
             socket::open_window(source);
