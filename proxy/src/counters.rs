@@ -36,6 +36,7 @@ pub struct Counters {
     bytes_copied: Count,
     bytes_piped: Count,
     pipe_misses: Count,
+    bulk_pauses: Count,
     closed: [Count; End::ALL.len()],
     rejected: [Count; Rejection::ALL.len()],
 }
@@ -54,6 +55,7 @@ pub struct Totals {
     pub bytes_copied: u64,
     pub bytes_piped: u64,
     pub pipe_misses: u64,
+    pub bulk_pauses: u64,
     pub closed: [u64; End::ALL.len()],
     pub rejected: [u64; Rejection::ALL.len()],
 }
@@ -126,6 +128,11 @@ impl Counters {
         self.pipe_misses.add(1);
     }
 
+    /// A stream left the thread to its small sessions for a moment.
+    pub fn bulk_paused(&self) {
+        self.bulk_pauses.add(1);
+    }
+
     /// Adds these counters to `totals`.
     pub fn fold_into(&self, totals: &mut Totals) {
         totals.accepted += self.accepted.get();
@@ -138,6 +145,7 @@ impl Counters {
         totals.bytes_copied += self.bytes_copied.get();
         totals.bytes_piped += self.bytes_piped.get();
         totals.pipe_misses += self.pipe_misses.get();
+        totals.bulk_pauses += self.bulk_pauses.get();
         for (total, count) in totals.closed.iter_mut().zip(&self.closed) {
             *total += count.get();
         }

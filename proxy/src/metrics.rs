@@ -90,6 +90,7 @@ pub struct FoldedMetrics {
     bytes_copied: Counter,
     bytes_piped: Counter,
     pipe_misses: Counter,
+    bulk_pauses: Counter,
     closed: Vec<Counter>,
     rejected: Vec<Counter>,
     generation: Gauge,
@@ -125,6 +126,7 @@ impl Default for FoldedMetrics {
             bytes_copied: counter!("stolon_proxy_conduit_bytes_total", "conduit" => "memory"),
             bytes_piped: counter!("stolon_proxy_conduit_bytes_total", "conduit" => "pipe"),
             pipe_misses: counter!("stolon_proxy_pipe_misses_total"),
+            bulk_pauses: counter!("stolon_proxy_bulk_pauses_total"),
             closed: End::ALL
                 .iter()
                 .map(|end| counter!("stolon_proxy_sessions_closed_total", "reason" => end.label()))
@@ -159,6 +161,7 @@ impl FoldedMetrics {
         self.bytes_copied.absolute(totals.bytes_copied);
         self.bytes_piped.absolute(totals.bytes_piped);
         self.pipe_misses.absolute(totals.pipe_misses);
+        self.bulk_pauses.absolute(totals.bulk_pauses);
         for (counter, total) in self.closed.iter().zip(totals.closed) {
             counter.absolute(total);
         }
@@ -189,6 +192,10 @@ fn describe() {
     describe_counter!(
         "stolon_proxy_pipe_misses_total",
         "Times that a pipe was wanted and there was none"
+    );
+    describe_counter!(
+        "stolon_proxy_bulk_pauses_total",
+        "Times that a stream left its thread to small sessions for a millisecond"
     );
     describe_counter!("stolon_proxy_sessions_closed_total", "Sessions ended, by who ended them");
     describe_counter!(

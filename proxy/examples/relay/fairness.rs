@@ -4,7 +4,7 @@
 
 use crate::proxy::Proxy;
 use crate::{median, quantile};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use stolon_proxy::relay::{RelayMode, Tuning};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SESSIONS: usize = 32;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(700);
 const MESSAGE: usize = 100;
 /// The first byte of a session tells the master what to do.
@@ -31,43 +31,49 @@ pub fn measure() -> Result<()> {
         }
     });
     println!(
-        "p99 of {SESSIONS} sessions of {MESSAGE} bytes each way, ms; medians of {ROUNDS} rounds"
+        "p99 of {SESSIONS} sessions of {MESSAGE} bytes each way, in ms, and as a ratio to that without a stream; GB/s of the stream; \
+         medians of {ROUNDS} rounds"
     );
     println!(
-        "{:>6}  {:>9}  {:>21}  {:>30}  {:>22}",
+        "{:>6}  {:>9}  {:>21}  {:>21}  {:>21}  {:>19}",
         "relay",
         "no stream",
         "stream past the proxy",
-        "same thread: beside none, past",
-        "other thread"
+        "on another thread",
+        "on the same thread",
+        "same thread to past"
     );
     for mode in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy] {
         let tuning = Tuning { mode, ..Tuning::default() };
         let (same, other) = (Proxy::start(tuning, master)?, Proxy::start(tuning, master)?);
-        let mut figures: [Vec<f64>; 4] = Default::default();
-        for _ in 0..ROUNDS {
-            // Interleaved, so that what else the machine does meets all of them.
-            let streams = [None, Some(master), Some(same.address), Some(other.address)];
-            for (beside, p99) in streams.into_iter().zip(&mut figures) {
+        let streams = [None, Some(master), Some(other.address), Some(same.address)];
+        let mut p99s: [Vec<f64>; 4] = Default::default();
+        let mut rates: [Vec<f64>; 4] = Default::default();
+        for round in 0..ROUNDS {
+            // In turn, so that what else the machine does meets all of them, and nobody always comes after the same.
+            for turn in 0..streams.len() {
+                let which = (round + turn) % streams.len();
                 let stop = Arc::new(AtomicBool::new(false));
-                let stream = beside.map(|address| drink(address, Arc::clone(&stop)));
-                p99.push(converse(same.address)?);
+                let stream = streams[which].map(|address| drink(address, Arc::clone(&stop)));
+                p99s[which].push(converse(same.address)?);
                 stop.store(true, Relaxed);
-                if let Some(stream) = stream {
-                    let _ = stream.join();
-                }
+                let rate = stream.map(JoinHandle::join).transpose();
+                let rate = rate.map_err(|_| anyhow!("the stream panicked"))?.transpose()?;
+                rates[which].extend(rate);
                 same.wait_empty();
                 other.wait_empty();
             }
         }
-        let [without, past, on_same, on_other] = figures.map(median);
-        println!(
-            "{mode:>6}  {without:9.3}  {past:13.3} {:6.2}x  {on_same:14.3} {:6.2}x {:6.2}x  {on_other:14.3} {:6.2}x",
-            past / without,
-            on_same / without,
-            on_same / past,
-            on_other / without
-        );
+        // Of two neighbours in time.
+        let ratio = |which: usize, base: usize| {
+            median(p99s[which].iter().zip(&p99s[base]).map(|(p99, base)| p99 / base).collect())
+        };
+        print!("{mode:>6}  {:9.2}", median(p99s[0].clone()));
+        for which in 1..streams.len() {
+            let p99 = median(p99s[which].clone());
+            print!("  {p99:7.2} {:5.2}x {:7.2}", ratio(which, 0), median(rates[which].clone()));
+        }
+        println!("  {:18.2}x", ratio(3, 1));
     }
     Ok(())
 }
@@ -102,14 +108,20 @@ fn converse(proxy: SocketAddr) -> Result<f64> {
     Ok(quantile(&times, 0.99))
 }
 
-/// A client that reads a stream until it is told to stop.
-fn drink(proxy: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<std::io::Result<()>> {
+/// A client that reads a stream until it is told to stop: GB/s.
+fn drink(proxy: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<std::io::Result<f64>> {
     std::thread::spawn(move || {
         let mut client = TcpStream::connect(proxy)?;
         client.write_all(&[POUR])?;
         let mut buffer = vec![0; 256 * 1024];
-        while !stop.load(Relaxed) && client.read(&mut buffer)? > 0 {}
-        Ok(())
+        let (began, mut bytes) = (Instant::now(), 0);
+        while !stop.load(Relaxed) {
+            match client.read(&mut buffer)? {
+                0 => break,
+                read => bytes += read,
+            }
+        }
+        Ok(bytes as f64 / 1e9 / began.elapsed().as_secs_f64())
     })
 }
 

@@ -2,12 +2,14 @@
 //!
 //! It gets a higher low-water mark, and a timer fetches what stays below the mark. A source on this machine that turns out to send
 //! small segments is from then on not listened to at all: by the clock everything is taken that it has to say.
+//!
+//! Beside small sessions on its thread bulk pauses after each turn, so that a stream leaves them time, however fast it is.
 
-use super::Tuning;
+use super::{Resources, Tuning};
 use crate::reactor::{TcpStream, Timer};
 use crate::socket::{self, Received};
 use std::io;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 /// What is known of the segments that a source sends in bulk. They depend on the program that writes, and on loopback's MTU: what
@@ -34,9 +36,13 @@ enum Watch {
 #[derive(Debug)]
 pub(super) struct Bulk {
     /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look; just so long its window is
-    /// closed.
+    /// closed. Armed as well in the pause after a turn.
     timer: Timer,
     watch: Watch,
+    /// Bytes taken since it last waited for the timer.
+    turn: u64,
+    /// [`Resources::conversed`] when it was last asked.
+    conversed: u64,
 }
 
 impl Bulk {
@@ -47,7 +53,7 @@ impl Bulk {
     pub(super) fn enter(
         source: &TcpStream,
         segments: &mut Segments,
-        tuning: &Tuning,
+        resources: &Resources,
     ) -> io::Result<Self> {
         if *segments == Segments::Unknown && !source.peer_addr()?.ip().to_canonical().is_loopback()
         {
@@ -60,9 +66,31 @@ impl Bulk {
         };
         match watch {
             Watch::Muted => source.mute()?,
-            Watch::Mark | Watch::Measured(_) => socket::set_low_water(source, tuning.low_water)?,
+            Watch::Mark | Watch::Measured(_) => {
+                socket::set_low_water(source, resources.tuning.low_water)?;
+            }
         }
-        Ok(Self { timer: source.reactor().timer(), watch })
+        let timer = source.reactor().timer();
+        Ok(Self { timer, watch, turn: 0, conversed: resources.conversed })
+    }
+
+    /// Ready when it may take more: not in the pause that follows a turn, if small sessions have had something to say meanwhile.
+    pub(super) fn poll_turn(&mut self, resources: &Resources) -> Poll<()> {
+        if self.turn < resources.tuning.turn {
+            return Poll::Ready(());
+        }
+        if !self.timer.is_armed() {
+            let before = std::mem::replace(&mut self.conversed, resources.conversed);
+            if before == resources.conversed {
+                self.turn = 0;
+                return Poll::Ready(());
+            }
+            resources.counts.bulk_paused();
+            self.timer.arm(Instant::now() + resources.tuning.linger);
+        }
+        ready!(self.timer.poll_due());
+        self.turn = 0;
+        Poll::Ready(())
     }
 
     /// Of an empty source: ready when it is time to ask it directly. The kernel reports nothing of what is below the mark or muted.
@@ -83,17 +111,19 @@ impl Bulk {
             }
             self.timer.arm(Instant::now() + tuning.linger);
         }
-        let due = self.timer.poll_due();
-        if due.is_ready() && matches!(self.watch, Watch::Muted) {
+        ready!(self.timer.poll_due());
+        self.turn = 0;
+        if matches!(self.watch, Watch::Muted) {
             socket::open_window(source);
         }
-        due
+        Poll::Ready(())
     }
 
-    /// After something was taken.
-    pub(super) fn took(&mut self, source: &TcpStream) {
+    /// After so many bytes were taken.
+    pub(super) fn took(&mut self, source: &TcpStream, bytes: usize) {
         self.open(source);
         self.timer.disarm();
+        self.turn += bytes as u64;
         if matches!(self.watch, Watch::Muted) {
             // What was taken made room, and so may have brought more at once, of which nobody would say so.
             source.source().maybe_readable();

@@ -5,7 +5,7 @@
 //! stream, or a look that finds nothing; after the latter it begins again sooner.
 
 use super::bulk::{Bulk, Segments};
-use super::{Conduit, Memory, Pipe, RelayMode, Resources, Tuning};
+use super::{Conduit, Memory, Pipe, RelayMode, Resources};
 use crate::reactor::TcpStream;
 use crate::socket;
 use std::io;
@@ -17,6 +17,8 @@ use std::task::{Poll, ready};
 const HOARDED: usize = 256 * 1024;
 /// What is moved to a quick client at that moment. The master may still be sending.
 const RESCUED: u64 = 8 * 1024 * 1024;
+/// The most that counts as a message of a small session, when it is taken at once.
+const MESSAGE: usize = 16 * 1024;
 
 /// Says whether bytes may be exchanged with the master now.
 pub trait Gate {
@@ -202,7 +204,10 @@ impl Direction {
         resources: &mut Resources,
     ) -> Poll<io::Result<usize>> {
         if self.bulk.is_none() && self.one_way >= resources.tuning.bulk_after {
-            self.enter_bulk(source, &resources.tuning);
+            self.enter_bulk(source, resources);
+        }
+        if let Some(bulk) = &mut self.bulk {
+            ready!(bulk.poll_turn(resources));
         }
         let wants_pipe = match resources.tuning.mode {
             RelayMode::Auto => self.bulk.as_ref().is_some_and(|bulk| bulk.wants_pipe()),
@@ -225,8 +230,14 @@ impl Direction {
         if taken.is_pending() && self.bulk.is_some() {
             return self.poll_linger(source, resources);
         }
-        if let Some(bulk) = &mut self.bulk {
-            bulk.took(source);
+        if let Poll::Ready(Ok(bytes)) = taken {
+            match &mut self.bulk {
+                Some(bulk) => bulk.took(source, bytes),
+                None if bytes <= MESSAGE => {
+                    resources.conversed = resources.conversed.wrapping_add(1)
+                }
+                None => {}
+            }
         }
         taken
     }
@@ -246,7 +257,7 @@ impl Direction {
         };
         match taken {
             Ok(taken) => {
-                bulk.took(source);
+                bulk.took(source, taken.bytes);
                 Poll::Ready(Ok(taken.bytes))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -261,8 +272,8 @@ impl Direction {
         }
     }
 
-    fn enter_bulk(&mut self, source: &TcpStream, tuning: &Tuning) {
-        match Bulk::enter(source, &mut self.segments, tuning) {
+    fn enter_bulk(&mut self, source: &TcpStream, resources: &Resources) {
+        match Bulk::enter(source, &mut self.segments, resources) {
             Ok(bulk) => self.bulk = Some(Box::new(bulk)),
             Err(_) => self.one_way = 0,
         }

@@ -31,7 +31,9 @@ pub struct Tuning {
     pub measured: u64,
     /// How many pipes a thread may have.
     pub pipes: usize,
-    /// How much one direction moves before other sessions of its thread get their turn.
+    /// How much one direction moves before other sessions of its thread get their turn. If small sessions are busy there, bulk
+    /// pauses for [`Tuning::linger`] then, which bounds a stream beside them to this much for each linger: `cargo run --release
+    /// --example relay fairness` shows what it is good for.
     pub turn: u64,
 }
 
@@ -63,6 +65,8 @@ pub struct Resources {
     pub counts: Arc<Counters>,
     /// When the relay changes its way of working.
     pub tuning: Tuning,
+    /// How often small sessions of the thread had something to say. Wraps.
+    pub conversed: u64,
 }
 
 impl Resources {
@@ -73,6 +77,7 @@ impl Resources {
             pipes: PipePool::new(tuning.pipes),
             counts,
             tuning,
+            conversed: 0,
         }
     }
 }

@@ -6,6 +6,7 @@ mod early;
 mod ends;
 mod hold;
 mod overload;
+mod pauses;
 mod proxy;
 mod streams;
 mod swap;
