@@ -17,8 +17,8 @@ use std::task::{Poll, ready};
 const HOARDED: usize = 256 * 1024;
 /// What is moved to a quick client at that moment. The master may still be sending.
 const RESCUED: u64 = 8 * 1024 * 1024;
-/// The most that counts as a message of a small session, when it is taken at once.
-const MESSAGE: usize = 16 * 1024;
+/// How much counts as a word in a conversation, from when the other side last moved. What follows may be the beginning of bulk.
+const WORD: u64 = 16 * 1024;
 
 /// Says whether bytes may be exchanged with the master now.
 pub trait Gate {
@@ -233,8 +233,8 @@ impl Direction {
         if let Poll::Ready(Ok(bytes)) = taken {
             match &mut self.bulk {
                 Some(bulk) => bulk.took(source, bytes),
-                None if bytes <= MESSAGE => {
-                    resources.conversed = resources.conversed.wrapping_add(1)
+                None if self.one_way < WORD => {
+                    resources.conversed = resources.conversed.wrapping_add(1);
                 }
                 None => {}
             }
