@@ -6,8 +6,8 @@
 //!   [`pgbouncer`] and [`stolon`]; [`tree`] says what its processes cost;
 //! * [`database`] and [`raw`] are the masters behind them, [`wire`] asks the first for answers;
 //! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] (with [`one_core`]) and [`sessions`];
-//! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it; [`table`], [`goals`],
-//!   [`capacity`], [`plots`] and [`machine`] show it.
+//! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it, [`median`] how certain it is;
+//!   [`table`], [`goals`], [`capacity`], [`plots`] and [`machine`] show it.
 
 pub mod bulk;
 pub mod capacity;
@@ -16,6 +16,7 @@ pub mod goals;
 pub mod ground;
 pub mod haproxy;
 pub mod machine;
+pub mod median;
 pub mod messages;
 pub mod nginx;
 pub mod one_core;

@@ -32,6 +32,9 @@ struct Args {
     /// Rounds of each case, instead of what the scale says
     #[arg(long)]
     rounds: Option<usize>,
+    /// Further rounds of pgbench with 8 and 32 clients and of answers of 1 MB, between the peers that a goal is about
+    #[arg(long)]
+    further_rounds: Option<usize>,
     /// Seconds of each timed load, instead of what the scale says
     #[arg(long)]
     seconds: Option<f64>,
@@ -97,8 +100,10 @@ async fn run(args: Args) -> Result<()> {
         Size::Smoke => Scale::SMOKE,
     };
     scale.rounds = args.rounds.unwrap_or(scale.rounds).clamp(1, 1000);
+    scale.further_rounds = args.further_rounds.unwrap_or(scale.further_rounds).min(1000);
     if let Some(seconds) = args.seconds {
         scale.span = Duration::try_from_secs_f64(seconds.min(600.0)).context("--seconds")?;
+        scale.message_span = scale.span;
     }
     let (sessions, shortage) = files::sessions_for(scale.sessions)?;
     scale.sessions = sessions;

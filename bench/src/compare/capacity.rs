@@ -54,11 +54,11 @@ pub fn of_one_core(results: &Results, kinds: &[Kind]) -> Vec<(&'static str, Vec<
 mod tests {
     use super::*;
     use crate::compare::machine::Machine;
-    use crate::compare::program::{Case, Reading};
+    use crate::compare::program::{Case, Reading, Scale};
 
     #[test]
     fn a_cost_of_ten_microseconds_is_a_hundred_thousand_in_a_second() {
-        let mut results = Results::new(Machine::default(), 1, 2);
+        let mut results = Results::new(Machine::default(), Scale::SMOKE, 2);
         let cost = |value| vec![Reading::lower("CPU", "µs each", value)];
         let clients = Case::of(8, "clients");
         results.take(Program::Pgbench, &clients, Kind::Ours, 0, cost(10.0));

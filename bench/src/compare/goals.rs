@@ -1,5 +1,6 @@
 //! What the data path is meant to reach, beside what it reached.
 
+use super::median::Median;
 use super::peer::Kind;
 use super::program::Program;
 use super::results::Results;
@@ -231,6 +232,8 @@ pub struct Judgement {
     pub extreme: String,
     /// What was reached.
     pub reached: f64,
+    /// Where that lies with a certainty of 95 %, as [`Median::interval`] explains; none where it is not a median of rounds.
+    pub interval: Option<(f64, f64)>,
     /// "extreme", "must" or "missed".
     pub verdict: &'static str,
 }
@@ -240,7 +243,7 @@ impl Judgement {
     pub fn json(&self) -> Value {
         json!({
             "name": self.name, "must": self.must, "extreme": self.extreme,
-            "reached": self.reached, "verdict": self.verdict,
+            "reached": self.reached, "interval": self.interval, "verdict": self.verdict,
         })
     }
 }
@@ -250,7 +253,7 @@ pub fn judge(results: &Results) -> Vec<Judgement> {
     GOALS
         .iter()
         .filter_map(|goal| {
-            let reached = goal.reached(results)?;
+            let (reached, interval) = goal.reached(results)?;
             let holds = |limit: f64| if goal.is_most { reached <= limit } else { reached >= limit };
             let sign = if goal.is_most { "≤" } else { "≥" };
             Some(Judgement {
@@ -258,6 +261,7 @@ pub fn judge(results: &Results) -> Vec<Judgement> {
                 must: format!("{sign} {}", goal.must),
                 extreme: format!("{sign} {}", goal.extreme),
                 reached,
+                interval,
                 verdict: match (holds(goal.extreme), holds(goal.must)) {
                     (true, _) => "extreme",
                     (false, true) => "must",
@@ -269,7 +273,7 @@ pub fn judge(results: &Results) -> Vec<Judgement> {
 }
 
 impl Goal {
-    fn reached(&self, results: &Results) -> Option<f64> {
+    fn reached(&self, results: &Results) -> Option<(f64, Option<(f64, f64)>)> {
         let case = results
             .cases(self.program)
             .into_iter()
@@ -277,14 +281,15 @@ impl Goal {
             .name;
         let find = |kind| results.find(self.program, &case, self.metric, self.unit, kind);
         let ours = find(Kind::Ours)?;
+        let certain = |median: Median| (median.value, Some(median.interval));
         match self.measure {
-            Measure::Against(kind) => ours.ratio(find(kind)?),
-            Measure::Absolute => Some(ours.spread()?.median),
+            Measure::Against(kind) => ours.ratio(find(kind)?).map(certain),
+            Measure::Absolute => Median::of(ours.rounds.values().copied()).map(certain),
             Measure::AddedAgainst(kind) => {
                 let direct = find(Kind::Direct)?.spread()?.median;
                 let theirs = find(kind)?.spread()?.median - direct;
                 // Where a way through a proxy is no longer than the way without, nothing is compared.
-                (theirs > 0.0).then_some((ours.spread()?.median - direct) / theirs)
+                (theirs > 0.0).then_some(((ours.spread()?.median - direct) / theirs, None))
             }
         }
     }

@@ -27,7 +27,7 @@ pub async fn pingpong(bench: &Bench<'_>, peer: &Peer) -> Result<Vec<Reading>> {
 pub async fn by_size(bench: &Bench<'_>, peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
     let request = Request { size: 100, chunk: POSTGRES_CHUNK, answer: case.size };
     let before = peer.cpu_seconds();
-    let load = Load::run(peer.port, 4, request, bench.scale.span).await?;
+    let load = Load::run(peer.port, 4, request, bench.scale.message_span).await?;
     let bytes = load.latencies.len() as f64 * case.size as f64;
     let mut readings = vec![
         Reading::higher("rate", "GB/s", bytes / 1e9 / load.elapsed.as_secs_f64()),
@@ -44,7 +44,8 @@ pub async fn by_connections(bench: &Bench<'_>, peer: &Peer, case: &Case) -> Resu
     let idle: Vec<RawClient> = connect_all(peer.port, usize::try_from(case.size - busy)?).await?;
     let before = peer.cpu_seconds();
     let load =
-        Load::run(peer.port, usize::try_from(busy)?, Request::PING, bench.scale.span).await?;
+        Load::run(peer.port, usize::try_from(busy)?, Request::PING, bench.scale.message_span)
+            .await?;
     let mut readings = vec![
         Reading::higher("rate", "1/s", load.latencies.len() as f64 / load.elapsed.as_secs_f64()),
         Reading::lower("p99", "µs", load.quantile_us(0.99)),

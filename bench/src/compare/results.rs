@@ -1,8 +1,9 @@
 //! What all rounds came to.
 
 use super::machine::Machine;
+use super::median::Median;
 use super::peer::Kind;
-use super::program::{Better, Case, Program, Reading};
+use super::program::{Better, Case, Program, Reading, Scale};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -59,10 +60,10 @@ impl Series {
     }
 
     /// The median of the ratios of the rounds: each is taken within a round, as the machine was the same then.
-    pub fn ratio(&self, base: &Self) -> Option<f64> {
-        let ratios =
-            self.rounds.iter().filter_map(|(round, value)| Some(value / base.rounds.get(round)?));
-        Spread::of(ratios).map(|spread| spread.median)
+    pub fn ratio(&self, base: &Self) -> Option<Median> {
+        Median::of(
+            self.rounds.iter().filter_map(|(round, value)| Some(value / base.rounds.get(round)?)),
+        )
     }
 }
 
@@ -71,8 +72,8 @@ impl Series {
 pub struct Results {
     /// Where, of what, and when.
     pub machine: Machine,
-    /// Rounds of each case.
-    pub rounds: usize,
+    /// How much of everything.
+    pub scale: Scale,
     /// Worker threads of each peer.
     pub threads: usize,
     /// Sentences about what is not there.
@@ -83,8 +84,8 @@ pub struct Results {
 
 impl Results {
     /// Nothing yet.
-    pub fn new(machine: Machine, rounds: usize, threads: usize) -> Self {
-        Self { machine, rounds, threads, missing: vec![], series: vec![] }
+    pub fn new(machine: Machine, scale: Scale, threads: usize) -> Self {
+        Self { machine, scale, threads, missing: vec![], series: vec![] }
     }
 
     /// Takes what one run came to.
@@ -165,7 +166,7 @@ impl Results {
             let against = |kind| {
                 let base =
                     self.find(series.program, &series.case.name, series.metric, series.unit, kind)?;
-                series.ratio(base)
+                Some(series.ratio(base)?.value)
             };
             json!({
                 "program": series.program.name(),
@@ -185,7 +186,8 @@ impl Results {
         });
         json!({
             "machine": self.machine.json(),
-            "rounds": self.rounds,
+            "rounds": self.scale.rounds,
+            "further_rounds": self.scale.further_rounds,
             "threads": self.threads,
             "missing": self.missing,
             "goals": super::goals::judge(self).iter().map(super::goals::Judgement::json).collect::<Vec<_>>(),
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn ratios_are_taken_within_a_round() {
         let case = Case::of(8, "clients");
-        let mut results = Results::new(Machine::default(), 3, 1);
+        let mut results = Results::new(Machine::default(), Scale::SMOKE, 1);
         for (round, (ours, theirs)) in
             [(10.0, 20.0), (30.0, 60.0), (40.0, 10.0)].into_iter().enumerate()
         {
@@ -211,7 +213,7 @@ mod tests {
         }
         let find =
             |kind| results.find(Program::Pgbench, "8 clients", "TPS", "1/s", kind).expect("taken");
-        assert_eq!(find(Kind::Ours).ratio(find(Kind::HaProxy)), Some(0.5));
+        assert_eq!(find(Kind::Ours).ratio(find(Kind::HaProxy)).map(|ratio| ratio.value), Some(0.5));
         let spread = Spread { median: 30.0, min: 10.0, max: 40.0 };
         assert_eq!(find(Kind::Ours).spread(), Some(spread));
         assert_eq!(Spread::of([1.0, 2.0]).expect("values").median, 1.5);

@@ -40,7 +40,7 @@ struct Peers {
 /// Runs everything, and prints each case as it is done. A peer that cannot run is left out with a sentence.
 pub async fn run(plan: &Plan) -> Result<Results> {
     let ground = Ground::new(plan.threads, plan.proxy.clone()).await?;
-    let mut results = Results::new(Machine::look(&ground), plan.scale.rounds, plan.threads);
+    let mut results = Results::new(Machine::look(&ground), plan.scale, plan.threads);
     let raw = RawServer::start(0)?;
     let database = database(plan, &ground, &mut results).await;
     let mut peers = Peers { running: BTreeMap::new(), absent: BTreeMap::new() };
@@ -103,8 +103,12 @@ async fn measure(
     let is_wanted = |kind: &Kind| {
         plan.kinds.contains(kind) && (*kind != Kind::Other || bench.ground.other.is_some())
     };
-    let wanted: Vec<Kind> = program.kinds().iter().copied().filter(is_wanted).collect();
-    for round in 1..=plan.scale.rounds {
+    let all: Vec<Kind> = program.kinds().iter().copied().filter(is_wanted).collect();
+    let close: Vec<Kind> = program.close_race(case).iter().copied().filter(is_wanted).collect();
+    let further = if close.len() > 1 { plan.scale.further_rounds } else { 0 };
+    let rounds = plan.scale.rounds + further;
+    for round in 1..=rounds {
+        let wanted = if round > plan.scale.rounds { &close } else { &all };
         for turn in 0..wanted.len() {
             // Who comes first in a round changes, so that nobody always follows the same neighbour into the caches.
             let Some(kind) = wanted.get((turn + round - 1) % wanted.len()).copied() else {
@@ -117,7 +121,7 @@ async fn measure(
                 "{} {}: round {round} of {}, {}",
                 program.name(),
                 case.name,
-                plan.scale.rounds,
+                rounds,
                 kind.label()
             ));
             let place = (kind, master.port());

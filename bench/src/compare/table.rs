@@ -51,7 +51,7 @@ impl Table {
                         .and_then(Series::spread)
                         .map(|spread| format!("{}–{}", number(spread.min), number(spread.max))),
                 ));
-                let against = |base| Some(format!("{:.2}", series?.ratio(find(base)?)?));
+                let against = |base| Some(format!("{:.2}", series?.ratio(find(base)?)?.value));
                 row.push(cell(against(Kind::HaProxy)));
                 if find(Kind::Direct).is_some() {
                     row.push(cell(against(Kind::Direct)));
@@ -70,13 +70,18 @@ impl Table {
             vec![
                 judged.name.to_owned(),
                 number(judged.reached),
+                cell(
+                    judged.interval.map(|(low, high)| format!("{}–{}", number(low), number(high))),
+                ),
                 judged.must,
                 judged.extreme,
                 judged.verdict.to_owned(),
             ]
         });
         Self {
-            head: ["goal", "reached", "must", "extreme", "verdict"].map(str::to_owned).to_vec(),
+            head: ["goal", "reached", "95 %", "must", "extreme", "verdict"]
+                .map(str::to_owned)
+                .to_vec(),
             rows: rows.collect(),
         }
     }
@@ -163,11 +168,13 @@ pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
     let mut text = format!(
         "# The data path beside others\n\nWritten by `make bench`. {}\n\n\
          {} rounds of each case, peers in turn within a round; medians, with minimum and maximum, and ratios taken within a \
-         round. \"CPU\" is user and system time of all of a proxy's processes. Each proxy has {} worker threads (HAProxy \
+         round. Where a goal is decided between peers that are closer to each other than rounds are, {} further rounds of those \
+         two or three; \"95 %\" is where the median of the ratios lies with that certainty. \"CPU\" is user and system time of all of a proxy's processes. Each proxy has {} worker threads (HAProxy \
          `nbthread`, nginx `worker_processes`, `--threads`, `GOMAXPROCS`); PgBouncer always has one. One PostgreSQL without \
          fsync, everything on loopback.\n",
         results.machine.describe(),
-        results.rounds,
+        results.scale.rounds,
+        results.scale.further_rounds,
         results.threads
     );
     if !results.missing.is_empty() {
