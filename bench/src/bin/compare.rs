@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use stolon_bench::compare::peer::Kind;
@@ -118,6 +118,10 @@ async fn run(args: Args) -> Result<()> {
         threads: args.threads.unwrap_or(cores.min(4)).clamp(1, 64),
         proxy: None,
     };
+    if let Some(directory) = &args.out {
+        // Before minutes of work that could not be written down.
+        prepare(directory)?;
+    }
     let mut results = rounds::run(&plan).await?;
     results.missing.extend(shortage);
     let mut out = std::io::stdout();
@@ -140,9 +144,19 @@ async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn write(results: &Results, directory: &std::path::Path) -> Result<()> {
+fn prepare(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
+    let path = directory.join("latest.json");
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .map(drop)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write(results: &Results, directory: &Path) -> Result<()> {
     let drawn = plots::draw(results, directory)?;
     fs::write(directory.join("latest.json"), serde_json::to_string_pretty(&results.json())?)?;
     fs::write(directory.join("latest.md"), markdown(results, &drawn))?;

@@ -2,6 +2,7 @@
 
 use super::ground::{Ground, system_program};
 use super::peer::Master;
+use crate::files;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,10 @@ use stolon_tests::process::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+/// Connections.
+const MOST: u64 = 6000;
+/// Descriptors that are not for connections.
+const OTHER: u64 = 100;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Starts it in the foreground; the path is its command socket.
@@ -25,10 +30,12 @@ pub fn start(
     let socket = ground.scratch.path(&format!("{name}.sock"));
     let splice = if splices { "  option splice-request\n  option splice-response\n" } else { "" };
     let configuration = format!(
-        "global\n  nbthread {}\n  maxconn 6000\n  stats socket {} mode 600 level admin\n\
+        "global\n  nbthread {}\n  maxconn {}\n  stats socket {} mode 600 level admin\n\
          defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n{splice}\
          listen front\n  bind 127.0.0.1:{listen}\n  server master 127.0.0.1:{}\n",
         ground.threads,
+        // It refuses to start if it may not have two descriptors for each, and a half for a pipe.
+        (files::most().saturating_sub(OTHER) * 2 / 5).clamp(1, MOST),
         socket.display(),
         master.port()
     );

@@ -246,9 +246,13 @@ impl Program {
             Self::Connections => {
                 let most = (scale.sessions as u64).min(4096);
                 let mut sizes = some(&[1, 8, 64, 512], &[8]);
-                sizes.push(most);
+                sizes.retain(|size| *size < most || *size <= 8);
+                if most > 8 {
+                    sizes.push(most);
+                }
                 sizes.into_iter().map(|n| Case::of(n, "connections")).collect()
             }
+            Self::Idle | Self::Drop if scale.sessions == 0 => vec![],
             Self::Idle | Self::Drop => vec![Case::of(scale.sessions as u64, "connections")],
         }
     }
