@@ -35,10 +35,12 @@ enum Watch {
 /// Bulk mode.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    /// Armed while less than the low-water mark may be waiting, or, when muted, until the next look; just so long its window is
-    /// closed. Armed as well in the pause after a turn.
+    /// Armed while less than the low-water mark may be waiting; when muted, until the next look; in a pause.
     timer: Timer,
     watch: Watch,
+    is_window_closed: bool,
+    /// It waits for the timer after a turn. Whatever comes meanwhile makes no events.
+    is_pausing: bool,
     /// Bytes taken since it last waited for the timer.
     turn: u64,
     /// [`Resources::conversed`] when it was last asked.
@@ -71,26 +73,63 @@ impl Bulk {
             }
         }
         let timer = source.reactor().timer();
-        Ok(Self { timer, watch, turn: 0, conversed: resources.conversed })
+        Ok(Self {
+            timer,
+            watch,
+            is_window_closed: false,
+            is_pausing: false,
+            turn: 0,
+            conversed: resources.conversed,
+        })
     }
 
     /// Ready when it may take more: not in the pause that follows a turn, if small sessions have had something to say meanwhile.
-    pub(super) fn poll_turn(&mut self, resources: &Resources) -> Poll<()> {
+    pub(super) fn poll_turn(
+        &mut self,
+        source: &TcpStream,
+        segments: &mut Segments,
+        resources: &Resources,
+    ) -> Poll<()> {
         if self.turn < resources.tuning.turn {
             return Poll::Ready(());
         }
-        if !self.timer.is_armed() {
+        if !self.is_pausing {
             let before = std::mem::replace(&mut self.conversed, resources.conversed);
             if before == resources.conversed {
                 self.turn = 0;
                 return Poll::Ready(());
             }
+            // A source that always has more is never found empty, where it would be measured otherwise.
+            self.measure(source, segments, &resources.tuning);
+            if !matches!(self.watch, Watch::Muted) {
+                // It fails only on a socket that is gone, which the next read says too.
+                let _ = source.mute();
+            }
             resources.counts.bulk_paused();
+            self.is_pausing = true;
             self.timer.arm(Instant::now() + resources.tuning.linger);
         }
         ready!(self.timer.poll_due());
         self.turn = 0;
+        self.end_pause(source);
+        // Less than the mark may have come, of which nobody says so.
+        source.source().maybe_readable();
         Poll::Ready(())
+    }
+
+    fn end_pause(&mut self, source: &TcpStream) {
+        if std::mem::take(&mut self.is_pausing) && !matches!(self.watch, Watch::Muted) {
+            let _ = source.unmute();
+        }
+    }
+
+    /// Decides how to go on with a source on this machine, as soon as enough has come to know its segments.
+    fn measure(&mut self, source: &TcpStream, segments: &mut Segments, tuning: &Tuning) {
+        if let Watch::Measured(start) = self.watch {
+            // It fails only on a socket that is gone, which the next read says too.
+            (self.watch, *segments) =
+                measure(source, start, tuning).unwrap_or((Watch::Mark, Segments::Large));
+        }
     }
 
     /// Of an empty source: ready when it is time to ask it directly. The kernel reports nothing of what is below the mark or muted.
@@ -101,21 +140,16 @@ impl Bulk {
         tuning: &Tuning,
     ) -> Poll<()> {
         if !self.timer.is_armed() {
-            if let Watch::Measured(start) = self.watch {
-                // It fails only on a socket that is gone, which the next read says too.
-                (self.watch, *segments) =
-                    measure(source, start, tuning).unwrap_or((Watch::Mark, Segments::Large));
-            }
+            self.measure(source, segments, tuning);
             if matches!(self.watch, Watch::Muted) {
                 socket::close_window(source);
+                self.is_window_closed = true;
             }
             self.timer.arm(Instant::now() + tuning.linger);
         }
         ready!(self.timer.poll_due());
         self.turn = 0;
-        if matches!(self.watch, Watch::Muted) {
-            socket::open_window(source);
-        }
+        self.open(source);
         Poll::Ready(())
     }
 
@@ -137,14 +171,15 @@ impl Bulk {
     }
 
     /// Opens the window if it is closed.
-    fn open(&self, source: &TcpStream) {
-        if matches!(self.watch, Watch::Muted) && self.timer.is_armed() {
+    fn open(&mut self, source: &TcpStream) {
+        if std::mem::take(&mut self.is_window_closed) {
             socket::open_window(source);
         }
     }
 
     /// Listens to the source again.
-    pub(super) fn leave(self, source: &TcpStream) {
+    pub(super) fn leave(mut self, source: &TcpStream) {
+        self.end_pause(source);
         // Either fails only on a socket that is gone, which the next read says too.
         let _ = match self.watch {
             Watch::Muted => {

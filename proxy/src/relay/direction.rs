@@ -17,7 +17,8 @@ use std::task::{Poll, ready};
 const HOARDED: usize = 256 * 1024;
 /// What is moved to a quick client at that moment. The master may still be sending.
 const RESCUED: u64 = 8 * 1024 * 1024;
-/// How much counts as a word in a conversation, from when the other side last moved. What follows may be the beginning of bulk.
+/// What is taken within so many bytes of when the other side last moved is a word in a conversation. What follows may be the
+/// beginning of bulk.
 const WORD: u64 = 16 * 1024;
 
 /// Says whether bytes may be exchanged with the master now.
@@ -207,7 +208,7 @@ impl Direction {
             self.enter_bulk(source, resources);
         }
         if let Some(bulk) = &mut self.bulk {
-            ready!(bulk.poll_turn(resources));
+            ready!(bulk.poll_turn(source, &mut self.segments, resources));
         }
         let wants_pipe = match resources.tuning.mode {
             RelayMode::Auto => self.bulk.as_ref().is_some_and(|bulk| bulk.wants_pipe()),
@@ -233,7 +234,7 @@ impl Direction {
         if let Poll::Ready(Ok(bytes)) = taken {
             match &mut self.bulk {
                 Some(bulk) => bulk.took(source, bytes),
-                None if self.one_way < WORD => {
+                None if bytes > 0 && self.one_way < WORD => {
                     resources.conversed = resources.conversed.wrapping_add(1);
                 }
                 None => {}

@@ -21,7 +21,8 @@ pub struct Tuning {
     pub bulk_again: u64,
     /// The low-water mark of a source in bulk: how much wakes us.
     pub low_water: i32,
-    /// How long less than the low-water mark waits, in bulk; how often a source that is not listened to is looked at.
+    /// How long less than the low-water mark waits, in bulk; how often a source that is not listened to is looked at; how long
+    /// bulk pauses after a turn.
     pub linger: std::time::Duration,
     /// Bulk from this machine whose segments are on average smaller than this many bytes is fetched by the clock and not by the
     /// mark, as [`crate::socket::close_window`] explains. PostgreSQL's have 8 kB. What is written in large pieces needs no joining,
@@ -32,8 +33,8 @@ pub struct Tuning {
     /// How many pipes a thread may have.
     pub pipes: usize,
     /// How much one direction moves before other sessions of its thread get their turn. If small sessions are busy there, bulk
-    /// pauses for [`Tuning::linger`] then, which bounds a stream beside them to this much for each linger: `cargo run --release
-    /// --example relay fairness` shows what it is good for.
+    /// pauses for [`Tuning::linger`] then, so that a stream beside them moves less than twice this in each linger. `cargo run
+    /// --release --example relay fairness` shows what it is good for.
     pub turn: u64,
 }
 

@@ -1,6 +1,9 @@
 //! A stream pauses beside small sessions of its thread, and only there.
 
-use crate::proxy::{eventually, expect_bytes, raw, send, session, within};
+use crate::proxy::{
+    Master, Proxy, eventually, expect_bytes, expect_end, raw, send, session, within,
+};
+use crate::streams::{Interjections, pour, sip};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use stolon_proxy::relay::{RelayMode, Tuning};
@@ -12,13 +15,46 @@ use tokio::task::JoinSet;
 /// So many that some of them are on the stream's thread, of two.
 const CHATTERS: usize = 16;
 const STREAM: usize = 32 << 20;
+/// Bulk by the mark through a pipe, by the clock, and by the mark through memory.
+const KINDS: [(RelayMode, u64); 3] =
+    [(RelayMode::Auto, 0), (RelayMode::Auto, u64::MAX), (RelayMode::Copy, 0)];
 
-fn relaying(mode: RelayMode, small_segment: u64) -> Settings {
+fn relaying((mode, small_segment): (RelayMode, u64)) -> Settings {
     let tuning = Tuning { mode, small_segment, measured: 1, ..Tuning::default() };
     Settings { tuning, ..raw() }
 }
 
-async fn pour(from: &mut TcpStream, to: &mut TcpStream) {
+/// Small sessions that never stop talking.
+struct Chatters {
+    are_over: Arc<AtomicBool>,
+    all: JoinSet<()>,
+}
+
+impl Chatters {
+    async fn start(proxy: &Proxy, master: &Master) -> Self {
+        let (are_over, mut all) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+        for _ in 0..CHATTERS {
+            let (mut asking, mut answering) = tokio::join!(proxy.connect(), master.accept());
+            let are_over = Arc::clone(&are_over);
+            all.spawn(async move {
+                while !are_over.load(Relaxed) {
+                    send(&mut asking, b"?").await;
+                    expect_bytes(&mut answering, b"?").await;
+                    send(&mut answering, b"!").await;
+                    expect_bytes(&mut asking, b"!").await;
+                }
+            });
+        }
+        Self { are_over, all }
+    }
+
+    async fn stop(self) {
+        self.are_over.store(true, Relaxed);
+        self.all.join_all().await;
+    }
+}
+
+async fn stream(from: &mut TcpStream, to: &mut TcpStream) {
     let (chunk, mut buffer) = (vec![7; 1 << 20], vec![0; STREAM]);
     let sent = async {
         for _ in 0..STREAM / chunk.len() {
@@ -33,39 +69,62 @@ async fn pour(from: &mut TcpStream, to: &mut TcpStream) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_pauses_beside_small_sessions_and_only_there() {
-    for (mode, small_segment) in
-        [(RelayMode::Auto, 0), (RelayMode::Auto, u64::MAX), (RelayMode::Copy, 0)]
-    {
-        let (proxy, master, mut client, mut server) = session(relaying(mode, small_segment)).await;
-        pour(&mut server, &mut client).await;
-        assert_eq!(proxy.workers.totals().bulk_pauses, 0, "{mode}: nobody else is there");
+    for kind in KINDS {
+        let (proxy, master, mut client, mut server) = session(relaying(kind)).await;
+        let pauses = || proxy.workers.totals().bulk_pauses;
+        stream(&mut server, &mut client).await;
+        assert_eq!(pauses(), 0, "{kind:?}: nobody else is there");
 
-        let is_over = Arc::new(AtomicBool::new(false));
-        let mut chatters = JoinSet::new();
-        for _ in 0..CHATTERS {
-            let (mut asking, mut answering) = tokio::join!(proxy.connect(), master.accept());
-            let is_over = Arc::clone(&is_over);
-            chatters.spawn(async move {
-                while !is_over.load(Relaxed) {
-                    send(&mut asking, b"?").await;
-                    expect_bytes(&mut answering, b"?").await;
-                    send(&mut answering, b"!").await;
-                    expect_bytes(&mut asking, b"!").await;
-                }
-            });
-        }
-        let enough = within("a pause", async {
-            while proxy.workers.totals().bulk_pauses == 0 {
-                pour(&mut server, &mut client).await;
+        let chatters = Chatters::start(&proxy, &master).await;
+        within("a pause", async {
+            while pauses() == 0 {
+                stream(&mut server, &mut client).await;
             }
-        });
-        enough.await;
-        is_over.store(true, Relaxed);
-        chatters.join_all().await;
+        })
+        .await;
+        chatters.stop().await;
         eventually("the chatters leave", || proxy.workers.totals().active == 1).await;
-        let before = proxy.workers.totals().bulk_pauses;
-        pour(&mut server, &mut client).await;
+        let before = pauses();
+        stream(&mut server, &mut client).await;
         // What was said last may cost one more.
-        assert!(proxy.workers.totals().bulk_pauses <= before + 1, "{mode}: alone again");
+        assert!(pauses() <= before + 1, "{kind:?}: alone again");
+    }
+}
+
+/// Words from the other side, a reader that stops for a while, and the end of the stream, each of which may come in a pause.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_carried_with_pauses_is_whole() {
+    for (round, kind) in KINDS.into_iter().enumerate() {
+        let (proxy, master, client, server) = session(relaying(kind)).await;
+        let chatters = Chatters::start(&proxy, &master).await;
+        let (mut into, back_out) = client.into_split();
+        let (back_in, mut out) = server.into_split();
+        let mut words = Interjections { sink: back_out, source: back_in, count: 0 };
+        let seed = 100 * round as u64;
+        // Each begins where the one before ended, until there was a pause.
+        within("the streams", async {
+            while proxy.workers.totals().bulk_pauses == 0 {
+                let (sent, came) = tokio::join!(
+                    pour(&mut out, STREAM, seed),
+                    sip(&mut into, STREAM, seed + 1, &mut words)
+                );
+                assert_eq!(sent, came, "{kind:?}");
+            }
+        })
+        .await;
+        // The last of it, with its end, and nothing from the other side.
+        let last = vec![9; STREAM];
+        let mut client = into.reunite(words.sink).expect("of one socket");
+        tokio::join!(
+            async {
+                out.write_all(&last).await.expect("the proxy takes bytes");
+                out.shutdown().await.expect("shut down");
+            },
+            async {
+                expect_bytes(&mut client, &last).await;
+                expect_end(&mut client).await;
+            }
+        );
+        chatters.stop().await;
     }
 }

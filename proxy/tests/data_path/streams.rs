@@ -28,7 +28,7 @@ fn both_kinds_of_bulk(mode: RelayMode, bulk_after: u64) -> [Settings; 2] {
 }
 
 /// Sends `length` bytes from a seed in chunks of random size; the hash of what was sent.
-async fn pour(sink: &mut OwnedWriteHalf, length: usize, seed: u64) -> u64 {
+pub async fn pour(sink: &mut OwnedWriteHalf, length: usize, seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
     let noise: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(1 << 20).collect();
     let mut hash = DefaultHasher::new();
@@ -117,10 +117,10 @@ async fn long_streams_both_ways_with_many_changes_of_mode() {
 }
 
 /// The quiet direction beside a stream. A word in it ends bulk wherever the stream is: in the socket, in the pipe, set aside.
-struct Interjections {
-    sink: OwnedWriteHalf,
-    source: OwnedReadHalf,
-    count: u64,
+pub struct Interjections {
+    pub sink: OwnedWriteHalf,
+    pub source: OwnedReadHalf,
+    pub count: u64,
 }
 
 impl Interjections {
@@ -134,7 +134,7 @@ impl Interjections {
 
 /// Reads like [`drink`], and now and then nothing for some milliseconds, so that the proxy is left with what it has taken. At least
 /// every 5 MiB there is a word from the other side.
-async fn sip(
+pub async fn sip(
     source: &mut OwnedReadHalf,
     length: usize,
     seed: u64,
