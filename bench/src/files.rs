@@ -8,8 +8,8 @@ const OTHER: u64 = 500;
 /// Fewer sessions say nothing of what one of them costs.
 const LEAST: usize = 50;
 
-/// Raises the limit as far as `sessions` need it, and says how many there can be, with a sentence if these are fewer; none at all if
-/// there can be too few to measure. Each costs this process, and a proxy, two descriptors.
+/// Raises the limit as far as `sessions` need it, and says how many there can be, with a sentence if these are fewer; none at all
+/// if there can be too few to measure. Each costs this process, and a proxy, two descriptors.
 pub fn sessions_for(sessions: usize) -> Result<(usize, Option<String>)> {
     let needed = sessions as u64 * 2 + OTHER;
     let limit = getrlimit(Resource::Nofile);
@@ -24,8 +24,8 @@ pub fn sessions_for(sessions: usize) -> Result<(usize, Option<String>)> {
     let possible = usize::try_from(raised.saturating_sub(OTHER) / 2)?;
     let possible = if possible < LEAST.min(sessions) { 0 } else { possible };
     let sentence = format!(
-        "{possible} idle sessions instead of {sessions}, which need {needed} file descriptors: the limit is {raised}; raise it with \
-         `ulimit -n`"
+        "{possible} sessions at once instead of {sessions}, which need {needed} file descriptors: the limit is {raised}; raise it \
+         with `ulimit -n`"
     );
     Ok((possible, Some(sentence)))
 }

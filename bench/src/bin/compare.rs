@@ -12,6 +12,7 @@ use stolon_bench::compare::program::{Program, Scale};
 use stolon_bench::compare::rounds::{self, Plan};
 use stolon_bench::compare::table::{Table, markdown};
 use stolon_bench::compare::{plots, results::Results};
+use stolon_bench::failover::drops::eprint_progress;
 use stolon_bench::files;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,7 +33,8 @@ struct Args {
     /// Rounds of each case, instead of what the scale says
     #[arg(long)]
     rounds: Option<usize>,
-    /// Further rounds of pgbench with 8 and 32 clients and of answers of 1 MB, between the peers that a goal is about
+    /// Further rounds of pgbench with 8 and 32 clients and of answers of 1 MB, between the peers that a goal is about, instead of
+    /// what the scale says (none with --rounds)
     #[arg(long)]
     further_rounds: Option<usize>,
     /// Seconds of each timed load, instead of what the scale says
@@ -46,11 +48,14 @@ struct Args {
     out: Option<PathBuf>,
 }
 
+/// More would say nothing more.
+const MOST_ROUNDS: usize = 500;
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Size {
-    /// Everything, 5 rounds
+    /// Everything, 5 rounds and 15 further ones of what is close
     Full,
-    /// What matters most, 3 short rounds
+    /// What matters most, 3 short rounds and 4 further ones of what is close
     Quick,
     /// One round that only shows that everything runs
     Smoke,
@@ -99,13 +104,17 @@ async fn run(args: Args) -> Result<()> {
         Size::Quick => Scale::QUICK,
         Size::Smoke => Scale::SMOKE,
     };
-    scale.rounds = args.rounds.unwrap_or(scale.rounds).clamp(1, 1000);
-    scale.further_rounds = args.further_rounds.unwrap_or(scale.further_rounds).min(1000);
+    let further = if args.rounds.is_some() { 0 } else { scale.further_rounds };
+    scale.rounds = args.rounds.unwrap_or(scale.rounds).clamp(1, MOST_ROUNDS);
+    scale.further_rounds = args.further_rounds.unwrap_or(further).min(MOST_ROUNDS);
     if let Some(seconds) = args.seconds {
         scale.span = Duration::try_from_secs_f64(seconds.min(600.0)).context("--seconds")?;
         scale.message_span = scale.span;
     }
     let (sessions, shortage) = files::sessions_for(scale.sessions)?;
+    if let Some(sentence) = &shortage {
+        eprint_progress(sentence);
+    }
     scale.sessions = sessions;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let all = |given: Vec<Program>| {
@@ -147,12 +156,9 @@ async fn run(args: Args) -> Result<()> {
 fn prepare(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
-    let path = directory.join("latest.json");
-    fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map(drop)
+    let path = directory.join("latest.json.new");
+    fs::write(&path, "")
+        .and_then(|()| fs::remove_file(&path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -50,6 +50,9 @@ async fn run(args: Args) -> Result<ExitCode> {
         if let Some(sentence) = shortage {
             eprint_progress(&sentence);
         }
+        if sessions == 0 {
+            continue;
+        }
         // What is promised of 1,000 sessions; each further one takes the kernel some 30 µs.
         let (rounds, promised) = match sessions {
             0..=1000 => (args.drop_rounds, 100.0),

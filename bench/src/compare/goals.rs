@@ -232,7 +232,7 @@ pub struct Judgement {
     pub extreme: String,
     /// What was reached.
     pub reached: f64,
-    /// Where that lies with a certainty of 95 %, as [`Median::interval`] explains; none where it is not a median of rounds.
+    /// Where that lies with a certainty of 95 %, as [`Median::interval`] explains.
     pub interval: Option<(f64, f64)>,
     /// "extreme", "must" or "missed".
     pub verdict: &'static str,
@@ -281,7 +281,7 @@ impl Goal {
             .name;
         let find = |kind| results.find(self.program, &case, self.metric, self.unit, kind);
         let ours = find(Kind::Ours)?;
-        let certain = |median: Median| (median.value, Some(median.interval));
+        let certain = |median: Median| (median.value, median.interval);
         match self.measure {
             Measure::Against(kind) => ours.ratio(find(kind)?).map(certain),
             Measure::Absolute => Median::of(ours.rounds.values().copied()).map(certain),

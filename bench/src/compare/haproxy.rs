@@ -28,14 +28,15 @@ pub fn start(
 ) -> Result<(Process, PathBuf)> {
     let program = system_program("haproxy")?;
     let socket = ground.scratch.path(&format!("{name}.sock"));
+    // It refuses to start if it may not have two descriptors for each connection, and half of one for pipes where it splices.
+    let most = files::most().saturating_sub(OTHER) * 2 / if splices { 5 } else { 4 };
     let splice = if splices { "  option splice-request\n  option splice-response\n" } else { "" };
     let configuration = format!(
         "global\n  nbthread {}\n  maxconn {}\n  stats socket {} mode 600 level admin\n\
          defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n{splice}\
          listen front\n  bind 127.0.0.1:{listen}\n  server master 127.0.0.1:{}\n",
         ground.threads,
-        // It refuses to start if it may not have two descriptors for each, and a half for a pipe.
-        (files::most().saturating_sub(OTHER) * 2 / 5).clamp(1, MOST),
+        most.clamp(1, MOST),
         socket.display(),
         master.port()
     );

@@ -8,10 +8,9 @@ const CONFIDENCE: f64 = 0.95;
 pub struct Median {
     /// That of the rounds.
     pub value: f64,
-    /// Where the true median lies with 95 % certainty at least, whatever the distribution: between two of the values in their
-    /// order, by the binomial distribution of how many are below it. With fewer than six values, between the least and the greatest,
-    /// which is less certain.
-    pub interval: (f64, f64),
+    /// Where the true median lies with 95 % certainty at least, if the rounds are independent: between two of the values in their
+    /// order, by the binomial distribution of how many are below it. Fewer than six values are never so certain.
+    pub interval: Option<(f64, f64)>,
 }
 
 impl Median {
@@ -21,25 +20,25 @@ impl Median {
         sorted.sort_by(f64::total_cmp);
         let upper = *sorted.get(sorted.len() / 2)?;
         let lower = *sorted.get((sorted.len() - 1) / 2)?;
-        let left_out = left_out(sorted.len());
-        let low = *sorted.get(left_out)?;
-        let high = *sorted.get(sorted.len() - 1 - left_out)?;
-        Some(Self { value: f64::midpoint(lower, upper), interval: (low, high) })
+        let interval = left_out(sorted.len())
+            .and_then(|rank| Some((*sorted.get(rank)?, *sorted.get(sorted.len() - 1 - rank)?)));
+        Some(Self { value: f64::midpoint(lower, upper), interval })
     }
 }
 
-/// How many of so many ordered values lie outside of the interval on each side: as many as leave it certain enough.
-fn left_out(count: usize) -> usize {
+/// How many of so many ordered values lie outside of the interval on each side: as many as leave it certain enough. None: not even
+/// all of them are.
+fn left_out(count: usize) -> Option<usize> {
     // The chance that exactly `below` of the values are below the median, and that at most so many are.
     let mut exactly = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
     let mut at_most = exactly;
     let mut below = 0;
-    while 2.0 * at_most <= 1.0 - CONFIDENCE {
+    while below < count && 2.0 * at_most <= 1.0 - CONFIDENCE {
         exactly *= (count - below) as f64 / (below + 1) as f64;
         at_most += exactly;
         below += 1;
     }
-    below.saturating_sub(1)
+    below.checked_sub(1)
 }
 
 #[cfg(test)]
@@ -49,16 +48,17 @@ mod tests {
     /// The ranks of tables of the sign test, for 5 %.
     #[test]
     fn the_interval_is_that_of_the_sign_test() {
-        let ranks = [(1, 0), (5, 0), (6, 0), (9, 1), (12, 2), (20, 5), (25, 7)];
-        assert_eq!(ranks.map(|(count, _)| left_out(count)), ranks.map(|(_, rank)| rank));
+        let ranks = [(6, 0), (9, 1), (12, 2), (20, 5), (25, 7), (1000, 468)];
+        assert_eq!(ranks.map(|(count, _)| left_out(count)), ranks.map(|(_, rank)| Some(rank)));
+        assert_eq!([0, 1, 5].map(left_out), [None; 3]);
     }
 
     #[test]
     fn the_median_lies_within() {
         let many = Median::of((1..=20).rev().map(f64::from)).expect("values");
-        assert_eq!(many, Median { value: 10.5, interval: (6.0, 15.0) });
+        assert_eq!(many, Median { value: 10.5, interval: Some((6.0, 15.0)) });
         let few = Median::of([3.0, 1.0, f64::NAN]).expect("values");
-        assert_eq!(few, Median { value: 2.0, interval: (1.0, 3.0) });
+        assert_eq!(few, Median { value: 2.0, interval: None });
         assert_eq!(Median::of([]), None);
     }
 }

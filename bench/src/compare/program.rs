@@ -46,7 +46,7 @@ pub struct Scale {
     pub further_rounds: usize,
     /// How long a timed load goes on.
     pub span: Duration,
-    /// How long one of messages without PostgreSQL goes on, of which more pass in a second.
+    /// How long [`Program::Messages`] and [`Program::Connections`] go on, of which more pass in a second.
     pub message_span: Duration,
     /// What a COPY carries.
     pub copy_bytes: u64,

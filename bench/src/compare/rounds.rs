@@ -105,10 +105,16 @@ async fn measure(
     };
     let all: Vec<Kind> = program.kinds().iter().copied().filter(is_wanted).collect();
     let close: Vec<Kind> = program.close_race(case).iter().copied().filter(is_wanted).collect();
-    let further = if close.len() > 1 { plan.scale.further_rounds } else { 0 };
+    let further = if close.is_empty() { 0 } else { plan.scale.further_rounds };
     let rounds = plan.scale.rounds + further;
     for round in 1..=rounds {
-        let wanted = if round > plan.scale.rounds { &close } else { &all };
+        let mut wanted = all.clone();
+        if round > plan.scale.rounds {
+            wanted.retain(|kind| close.contains(kind) && !peers.absent.contains_key(kind));
+            if !wanted.contains(&Kind::Ours) || wanted.len() < 2 {
+                break;
+            }
+        }
         for turn in 0..wanted.len() {
             // Who comes first in a round changes, so that nobody always follows the same neighbour into the caches.
             let Some(kind) = wanted.get((turn + round - 1) % wanted.len()).copied() else {
