@@ -6,7 +6,7 @@
 //!   [`pgbouncer`] and [`stolon`]; [`tree`] says what its processes cost;
 //! * [`database`] and [`raw`] are the masters behind them, [`wire`] asks the first for answers;
 //! * [`program`] names what is measured, in [`sql`], [`bulk`], [`messages`] (with [`one_core`]) and [`sessions`];
-//! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it, [`median`] how certain it is;
+//! * [`rounds`] runs the programs round by round, peers in turn; [`results`] holds what came of it, [`spread`] how certain it is;
 //!   [`table`], [`goals`], [`capacity`], [`plots`] and [`machine`] show it.
 
 pub mod bulk;
@@ -16,7 +16,6 @@ pub mod goals;
 pub mod ground;
 pub mod haproxy;
 pub mod machine;
-pub mod median;
 pub mod messages;
 pub mod nginx;
 pub mod one_core;
@@ -28,6 +27,7 @@ pub mod raw;
 pub mod results;
 pub mod rounds;
 pub mod sessions;
+pub mod spread;
 pub mod sql;
 pub mod stolon;
 pub mod table;

@@ -1,9 +1,9 @@
 //! What the data path is meant to reach, beside what it reached.
 
-use super::median::Median;
 use super::peer::Kind;
 use super::program::Program;
 use super::results::Results;
+use super::spread::Spread;
 use serde_json::{Value, json};
 
 /// What a goal is about.
@@ -232,7 +232,7 @@ pub struct Judgement {
     pub extreme: String,
     /// What was reached.
     pub reached: f64,
-    /// Where that lies with a certainty of 95 %, as [`Median::interval`] explains.
+    /// Where that lies with a certainty of 95 %, as [`Spread::interval`] explains.
     pub interval: Option<(f64, f64)>,
     /// "extreme", "must" or "missed".
     pub verdict: &'static str,
@@ -281,10 +281,10 @@ impl Goal {
             .name;
         let find = |kind| results.find(self.program, &case, self.metric, self.unit, kind);
         let ours = find(Kind::Ours)?;
-        let certain = |median: Median| (median.value, median.interval);
+        let certain = |spread: Spread| (spread.median, spread.interval);
         match self.measure {
             Measure::Against(kind) => ours.ratio(find(kind)?).map(certain),
-            Measure::Absolute => Median::of(ours.rounds.values().copied()).map(certain),
+            Measure::Absolute => ours.spread().map(certain),
             Measure::AddedAgainst(kind) => {
                 let direct = find(Kind::Direct)?.spread()?.median;
                 let theirs = find(kind)?.spread()?.median - direct;

@@ -1,9 +1,9 @@
 //! What all rounds came to.
 
 use super::machine::Machine;
-use super::median::Median;
 use super::peer::Kind;
 use super::program::{Better, Case, Program, Reading, Scale};
+use super::spread::Spread;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -26,42 +26,15 @@ pub struct Series {
     pub rounds: BTreeMap<usize, f64>,
 }
 
-/// A value between two others.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// The one in the middle.
-    pub median: f64,
-    /// The least.
-    pub min: f64,
-    /// The greatest.
-    pub max: f64,
-}
-
-impl Spread {
-    /// The spread of some values; none of no values.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let upper = *sorted.get(middle)?;
-        let lower = if sorted.len().is_multiple_of(2) { *sorted.get(middle - 1)? } else { upper };
-        Some(Self {
-            median: f64::midpoint(lower, upper),
-            min: *sorted.first()?,
-            max: *sorted.last()?,
-        })
-    }
-}
-
 impl Series {
     /// Its median, minimum and maximum.
     pub fn spread(&self) -> Option<Spread> {
         Spread::of(self.rounds.values().copied())
     }
 
-    /// The median of the ratios of the rounds: each is taken within a round, as the machine was the same then.
-    pub fn ratio(&self, base: &Self) -> Option<Median> {
-        Median::of(
+    /// The ratios of the rounds: each is taken within a round, as the machine was the same then.
+    pub fn ratio(&self, base: &Self) -> Option<Spread> {
+        Spread::of(
             self.rounds.iter().filter_map(|(round, value)| Some(value / base.rounds.get(round)?)),
         )
     }
@@ -166,7 +139,7 @@ impl Results {
             let against = |kind| {
                 let base =
                     self.find(series.program, &series.case.name, series.metric, series.unit, kind)?;
-                Some(series.ratio(base)?.value)
+                Some(series.ratio(base)?.median)
             };
             json!({
                 "program": series.program.name(),
@@ -213,10 +186,11 @@ mod tests {
         }
         let find =
             |kind| results.find(Program::Pgbench, "8 clients", "TPS", "1/s", kind).expect("taken");
-        assert_eq!(find(Kind::Ours).ratio(find(Kind::HaProxy)).map(|ratio| ratio.value), Some(0.5));
-        let spread = Spread { median: 30.0, min: 10.0, max: 40.0 };
+        assert_eq!(
+            find(Kind::Ours).ratio(find(Kind::HaProxy)).map(|ratio| ratio.median),
+            Some(0.5)
+        );
+        let spread = Spread { median: 30.0, min: 10.0, max: 40.0, interval: None };
         assert_eq!(find(Kind::Ours).spread(), Some(spread));
-        assert_eq!(Spread::of([1.0, 2.0]).expect("values").median, 1.5);
-        assert_eq!(Spread::of([]), None);
     }
 }

@@ -51,7 +51,7 @@ impl Table {
                         .and_then(Series::spread)
                         .map(|spread| format!("{}–{}", number(spread.min), number(spread.max))),
                 ));
-                let against = |base| Some(format!("{:.2}", series?.ratio(find(base)?)?.value));
+                let against = |base| Some(format!("{:.2}", series?.ratio(find(base)?)?.median));
                 row.push(cell(against(Kind::HaProxy)));
                 if find(Kind::Direct).is_some() {
                     row.push(cell(against(Kind::Direct)));
@@ -170,8 +170,8 @@ pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
          {} rounds of each case, peers in turn within a round; medians, with minimum and maximum, and ratios taken within a \
          round. Where a goal is decided between peers that are closer to each other than rounds are, {} further rounds of those \
          two or three, which their medians, minima and maxima include; \"95 %\" among the goals is where the median lies with that \
-         certainty, of which five rounds can say nothing. \"CPU\" is user and system time of all of a proxy's processes. Each proxy has {} worker threads (HAProxy \
-         `nbthread`, nginx `worker_processes`, `--threads`, `GOMAXPROCS`); PgBouncer always has one. One PostgreSQL without \
+         certainty, of which five rounds can say nothing. \"CPU\" is user and system time of all of a proxy's processes. Each \
+         proxy has {} worker threads (HAProxy `nbthread`, nginx `worker_processes`, `--threads`, `GOMAXPROCS`); PgBouncer always has one. One PostgreSQL without \
          fsync, everything on loopback.\n",
         results.machine.describe(),
         results.scale.rounds,

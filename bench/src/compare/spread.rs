@@ -1,20 +1,24 @@
-//! The median of some rounds, and how certain it is.
+//! The median of some rounds, what lies around it, and how certain it is.
 
 /// How sure the interval is to hold the median.
 const CONFIDENCE: f64 = 0.95;
 
-/// A median.
+/// A value between others.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Median {
-    /// That of the rounds.
-    pub value: f64,
+pub struct Spread {
+    /// The one in the middle.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
     /// Where the true median lies with 95 % certainty at least, if the rounds are independent: between two of the values in their
     /// order, by the binomial distribution of how many are below it. Fewer than six values are never so certain.
     pub interval: Option<(f64, f64)>,
 }
 
-impl Median {
-    /// Of the values of some rounds; none of no values.
+impl Spread {
+    /// The spread of some values; none of no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
@@ -22,7 +26,12 @@ impl Median {
         let lower = *sorted.get((sorted.len() - 1) / 2)?;
         let interval = left_out(sorted.len())
             .and_then(|rank| Some((*sorted.get(rank)?, *sorted.get(sorted.len() - 1 - rank)?)));
-        Some(Self { value: f64::midpoint(lower, upper), interval })
+        Some(Self {
+            median: f64::midpoint(lower, upper),
+            min: *sorted.first()?,
+            max: *sorted.last()?,
+            interval,
+        })
     }
 }
 
@@ -55,10 +64,12 @@ mod tests {
 
     #[test]
     fn the_median_lies_within() {
-        let many = Median::of((1..=20).rev().map(f64::from)).expect("values");
-        assert_eq!(many, Median { value: 10.5, interval: Some((6.0, 15.0)) });
-        let few = Median::of([3.0, 1.0, f64::NAN]).expect("values");
-        assert_eq!(few, Median { value: 2.0, interval: None });
-        assert_eq!(Median::of([]), None);
+        let many = Spread::of((1..=20).rev().map(f64::from)).expect("values");
+        let interval = Some((6.0, 15.0));
+        assert_eq!(many, Spread { median: 10.5, min: 1.0, max: 20.0, interval });
+        let few = Spread::of([3.0, 1.0, f64::NAN]).expect("values");
+        assert_eq!(few, Spread { median: 2.0, min: 1.0, max: 3.0, interval: None });
+        assert_eq!(Spread::of([1.0, 2.0]).map(|spread| spread.median), Some(1.5));
+        assert_eq!(Spread::of([]), None);
     }
 }
