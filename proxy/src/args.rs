@@ -66,7 +66,7 @@ pub struct Flags {
     /// threads that carry connections (0: one for each core, at most 4)
     #[arg(long, default_value = "0")]
     pub threads: u64,
-    /// auto (messages through memory, bulk mostly through pipes), splice or copy
+    /// auto (messages through memory, bulk through pipes), splice or copy
     #[arg(long, default_value = "auto")]
     pub relay: RelayMode,
 }

@@ -211,7 +211,7 @@ impl Direction {
             ready!(bulk.poll_turn(source, &mut self.segments, resources));
         }
         let wants_pipe = match resources.tuning.mode {
-            RelayMode::Auto => self.bulk.as_ref().is_some_and(|bulk| bulk.wants_pipe()),
+            RelayMode::Auto => self.bulk.is_some(),
             RelayMode::Splice => true,
             RelayMode::Copy => false,
         };

@@ -161,34 +161,6 @@ pub async fn sip(
     hash.finish()
 }
 
-/// What the master writes in small pieces goes through memory, by the clock, and what it writes in large ones through a pipe.
-#[tokio::test]
-async fn bulk_is_carried_by_the_size_of_its_segments() {
-    // So little at a time that the window stays open, or else the kernel joins what is small; and so much that it does not matter.
-    for (piece, batch, count) in [(4 << 10, 32 << 10, 256), (256 << 10, LONG, 1)] {
-        let settings = relaying(RelayMode::Auto, 256 << 10);
-        let tuning = Tuning { measured: 1, ..settings.tuning };
-        let (proxy, _master, mut client, mut server) =
-            session(Settings { tuning, ..settings }).await;
-        server.set_nodelay(true).expect("as PostgreSQL does");
-        let (piece, mut buffer) = (vec![7; piece], vec![0; batch]);
-        for _ in 0..count {
-            let pour = async {
-                for _ in 0..batch / piece.len() {
-                    server.write_all(&piece).await.expect("the proxy takes bytes");
-                }
-            };
-            let (_, drunk) =
-                within("a batch", async { tokio::join!(pour, client.read_exact(&mut buffer)) })
-                    .await;
-            drunk.expect("all comes");
-        }
-        let totals = proxy.workers.totals();
-        let is_piped = totals.bytes_piped > (batch * count / 2) as u64;
-        assert_eq!(is_piped, piece.len() > 64 << 10, "{} at a time: {totals:?}", piece.len());
-    }
-}
-
 /// One long stream each time, in either direction, to a slow reader, with many changes of mode, with pipes enough, few, and
 /// none.
 #[tokio::test]
