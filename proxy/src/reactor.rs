@@ -177,4 +177,4 @@ impl Reactor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -202,27 +202,16 @@ fn measure(source: &TcpStream, since: Received, tuning: &Tuning) -> io::Result<(
 mod tests {
     use super::*;
     use crate::counters::Counters;
-    use crate::reactor::Reactor;
+    use crate::reactor::tests::{pair, run};
     use rustix::net::RecvFlags;
-    use std::cell::Cell;
     use std::io::Write;
-    use std::rc::Rc;
     use std::sync::Arc;
     use std::time::Duration;
 
-    /// Takes what `write` sends in bulk, and says what became known of its segments.
-    fn known_of(length: usize, write: fn(std::net::TcpStream, Vec<u8>)) -> Segments {
-        let known = Rc::new(Cell::new(Segments::Unknown));
-        let reactor = Reactor::new().expect("descriptors");
-        let (here, result) = (Rc::clone(&reactor), Rc::clone(&known));
-        let timed = Rc::clone(&reactor);
-        let main = async move {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let address = listener.local_addr().expect("its address");
-            let kind = socket2::Type::STREAM.nonblocking();
-            let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).expect("a socket");
-            let source = TcpStream::connect(&here, socket, address).await.expect("a connection");
-            let theirs = listener.accept().expect("the other end").0;
+    /// Takes in bulk what `write` sends of `length` bytes, until something is known of its segments.
+    fn becomes_known(expected: Segments, length: usize, write: fn(std::net::TcpStream, Vec<u8>)) {
+        run(move |reactor| async move {
+            let (source, theirs) = pair(&reactor).await;
             theirs.set_nodelay(true).expect("as PostgreSQL does");
             let tuning = Tuning { measured: length as u64 / 2, ..Tuning::default() };
             let resources = Resources::new(tuning, Arc::new(Counters::default()));
@@ -230,44 +219,39 @@ mod tests {
             let mut bulk = Bulk::enter(&source, &mut segments, &resources).expect("options");
             let writer = std::thread::spawn(move || write(theirs, vec![7; length]));
             let (mut room, mut got) = (vec![0; length], 0);
-            // The last look finds everything taken, and knows all that can be known.
-            while got < length || segments == Segments::Unknown {
-                std::future::poll_fn(|_| bulk.poll_look(&source, &mut segments, &tuning)).await;
-                match rustix::net::recv(&source, &mut room[..], RecvFlags::DONTWAIT) {
-                    Ok((_, bytes)) => {
-                        got += bytes;
-                        bulk.took(&source, bytes);
+            let take = async {
+                // The last look finds everything taken, and knows all that can be known.
+                while got < length || segments == Segments::Unknown {
+                    std::future::poll_fn(|_| bulk.poll_look(&source, &mut segments, &tuning)).await;
+                    match rustix::net::recv(&source, &mut room[..], RecvFlags::DONTWAIT) {
+                        Ok((_, bytes)) => {
+                            got += bytes;
+                            bulk.took(&source, bytes);
+                        }
+                        Err(error) => assert_eq!(error, rustix::io::Errno::WOULDBLOCK),
                     }
-                    Err(error) => assert_eq!(error, rustix::io::Errno::WOULDBLOCK),
                 }
-            }
+            };
+            reactor.timeout(Duration::from_secs(30), take).await.expect("it is known in time");
             writer.join().expect("all is written");
-            bulk.leave(&source);
-            result.set(segments);
-        };
-        let main = async move {
-            timed.timeout(Duration::from_secs(30), main).await.expect("it becomes known in time");
-        };
-        reactor.run(main).expect("events");
-        known.get()
+            assert_eq!(segments, expected);
+        });
     }
 
     #[test]
     fn what_is_written_in_small_pieces_comes_by_the_clock_from_then_on() {
         // So little that the window stays open, or else the kernel joins what is small.
-        let known = known_of(32 * 1024, |mut sink, bytes| {
+        becomes_known(Segments::Small, 32 * 1024, |mut sink, bytes| {
             for piece in bytes.chunks(4 * 1024) {
                 sink.write_all(piece).expect("there is room");
             }
         });
-        assert_eq!(known, Segments::Small);
     }
 
     #[test]
     fn what_is_written_in_large_pieces_comes_by_the_mark() {
-        let known = known_of(8 * 1024 * 1024, |mut sink, bytes| {
+        becomes_known(Segments::Large, 8 * 1024 * 1024, |mut sink, bytes| {
             sink.write_all(&bytes).expect("it is taken");
         });
-        assert_eq!(known, Segments::Large);
     }
 }
