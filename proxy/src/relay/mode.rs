@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// Which conduit carries what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RelayMode {
-    /// Messages through memory, bulk through pipes. A pipe costs a small message a system call more. Bulk that is copied costs what
-    /// the way between two cores' caches is worth: from twice to two and a half times the CPU of a pipe in a COPY.
+    /// Messages through memory, bulk through pipes. A pipe costs a small message a system call more. Copying costs what the way
+    /// between the cores' caches does: a COPY took from not quite twice to more than three times the CPU of a pipe.
     #[default]
     Auto,
     /// Everything through pipes, as far as there are any.
