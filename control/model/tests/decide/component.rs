@@ -206,11 +206,16 @@ impl SimProxy {
         self.next.filter(|_| !self.is_mute)
     }
 
-    /// Takes generation and target from the proxy object, as a check does.
-    pub fn apply(&mut self, proxy: &Proxy) {
-        self.generation = proxy.generation;
-        let target = Some(&proxy.spec.master_db_uid).filter(|target| !target.is_empty());
-        self.target = target.filter(|_| proxy.spec.enabled_proxies.contains(&self.uid)).cloned();
+    /// Takes generation and target from the proxy object that it has read just now, as a check does.
+    pub fn apply(&mut self, object: &Proxy, now: Mono) {
+        self.generation = object.generation;
+        self.target = self.wanted(object);
+        self.checked = now;
+    }
+
+    fn wanted(&self, object: &Proxy) -> Option<DbUid> {
+        let target = Some(&object.spec.master_db_uid).filter(|target| !target.is_empty());
+        target.filter(|_| object.spec.enabled_proxies.contains(&self.uid)).cloned()
     }
 
     /// Where it forwards to: nowhere once its last check is older than its time-out.
@@ -218,8 +223,12 @@ impl SimProxy {
         self.target.as_ref().filter(|_| now.since(self.checked) <= self.timeout)
     }
 
-    pub fn published(&mut self, number: u64, now: Mono, interval: Duration) {
-        self.checked = now;
+    /// Says what it has applied, be it outdated. Its fence holds on only if the proxy object, which each check reads first,
+    /// still wants its target: a check that has to change the target and does not is no good one.
+    pub fn published(&mut self, number: u64, object: &Proxy, now: Mono, interval: Duration) {
+        if self.wanted(object) == self.target {
+            self.checked = now;
+        }
         self.info = Some(ProxyInfo {
             info_uid: InfoUid::new(format!("{number:08x}")),
             uid: self.uid.clone(),

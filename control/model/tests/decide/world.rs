@@ -6,7 +6,7 @@
 use crate::component::{SimKeeper, SimProxy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use stolon_model::cluster::{ClusterData, Db};
+use stolon_model::cluster::{ClusterData, Db, Proxy};
 use stolon_model::decide::{Decision, Observer, Reason, Snapshot, Write, decide};
 use stolon_model::spec::{ClusterSpec, DEFAULTS};
 use stolon_model::time::{GoTime, Mono, Now};
@@ -169,9 +169,9 @@ impl World {
 
     /// A proxy reads the cluster data.
     pub fn apply_proxy(&mut self, uid: &ProxyUid) {
-        let object = self.data.as_ref().and_then(|data| data.proxy.clone()).unwrap_or_default();
+        let (object, now) = (self.proxy_object(), self.now);
         if let Some(proxy) = self.proxies.get_mut(uid) {
-            proxy.apply(&object);
+            proxy.apply(&object, now);
         }
     }
 
@@ -181,9 +181,13 @@ impl World {
         let interval = self.spec().map_or(DEFAULTS.proxy_check_interval, |spec| {
             spec.with_defaults().proxy_check_interval
         });
-        let (infos, now) = (self.infos, self.now);
+        let (object, infos, now) = (self.proxy_object(), self.infos, self.now);
         let Some(proxy) = self.proxies.get_mut(uid) else { panic!("no proxy {uid}") };
-        proxy.published(infos, now, interval);
+        proxy.published(infos, &object, now, interval);
+    }
+
+    fn proxy_object(&self) -> Proxy {
+        self.data.as_ref().and_then(|data| data.proxy.clone()).unwrap_or_default()
     }
 
     /// The db that a keeper should run.
