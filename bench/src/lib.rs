@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod failover;
 pub mod files;
+pub mod progress;
 pub mod report;
 pub mod steering;
 pub mod writer;

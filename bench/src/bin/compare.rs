@@ -12,8 +12,8 @@ use stolon_bench::compare::program::{Program, Scale};
 use stolon_bench::compare::rounds::{self, Plan};
 use stolon_bench::compare::table::{Table, markdown};
 use stolon_bench::compare::{plots, results::Results};
-use stolon_bench::failover::drops::eprint_progress;
 use stolon_bench::files;
+use stolon_bench::progress::{clock, eprint_progress};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Measure the data path of stolon-proxy beside HAProxy, nginx, PgBouncer and no proxy at all, in front of one PostgreSQL on
@@ -55,7 +55,7 @@ const MOST_ROUNDS: usize = 500;
 enum Size {
     /// Everything, 5 rounds and 15 further ones of what is close
     Full,
-    /// What matters most, 3 short rounds and 4 further ones of what is close
+    /// What matters most, 3 short rounds and 2 further ones of what is close
     Quick,
     /// One round that only shows that everything runs
     Smoke,
@@ -142,7 +142,7 @@ async fn run(args: Args) -> Result<()> {
             writeln!(out, "\n{title}\n{}", table.text())?;
         }
     }
-    writeln!(out, "{}", results.machine.describe())?;
+    writeln!(out, "{}\ntook {} minutes", results.machine.describe(), clock(results.took))?;
     for sentence in &results.missing {
         writeln!(out, "not there: {sentence}")?;
     }

@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
-use stolon_bench::failover::drops::{self, eprint_progress};
+use stolon_bench::failover::drops;
 use stolon_bench::failover::figure::Figure;
 use stolon_bench::failover::idle::{self, Subject};
 use stolon_bench::failover::outage::{self, Victim};
 use stolon_bench::files;
+use stolon_bench::progress::eprint_progress;
 use stolon_tests::cluster::Cluster;
 
 /// Measure drops, outages and idle cost on real processes with real etcd and PostgreSQL on loopback.

@@ -6,6 +6,7 @@ use super::program::{Better, Case, Program, Reading, Scale};
 use super::spread::Spread;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One figure of one peer in one case, round by round.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Results {
     pub scale: Scale,
     /// Worker threads of each peer.
     pub threads: usize,
+    /// How long it all took.
+    pub took: Duration,
     /// Sentences about what is not there.
     pub missing: Vec<String>,
     /// The figures.
@@ -58,7 +61,7 @@ pub struct Results {
 impl Results {
     /// Nothing yet.
     pub fn new(machine: Machine, scale: Scale, threads: usize) -> Self {
-        Self { machine, scale, threads, missing: vec![], series: vec![] }
+        Self { machine, scale, threads, took: Duration::ZERO, missing: vec![], series: vec![] }
     }
 
     /// Takes what one run came to.
@@ -162,6 +165,7 @@ impl Results {
             "rounds": self.scale.rounds,
             "further_rounds": self.scale.further_rounds,
             "threads": self.threads,
+            "took_seconds": self.took.as_secs(),
             "missing": self.missing,
             "goals": super::goals::judge(self).iter().map(super::goals::Judgement::json).collect::<Vec<_>>(),
             "series": series.collect::<Vec<_>>(),

@@ -8,11 +8,12 @@ use super::program::{Bench, Case, Program, Scale};
 use super::raw::RawServer;
 use super::results::Results;
 use super::table::Table;
-use crate::failover::drops::eprint_progress;
+use crate::progress::{clock, eprint_progress};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// The scale of pgbench's tables: a million rows, in memory.
 const PGBENCH_SCALE: u32 = 10;
@@ -39,16 +40,22 @@ struct Peers {
 
 /// Runs everything, and prints each case as it is done. A peer that cannot run is left out with a sentence.
 pub async fn run(plan: &Plan) -> Result<Results> {
+    let began = Instant::now();
     let ground = Ground::new(plan.threads, plan.proxy.clone()).await?;
     let mut results = Results::new(Machine::look(&ground), plan.scale, plan.threads);
     let raw = RawServer::start(0)?;
     let database = database(plan, &ground, &mut results).await;
     let mut peers = Peers { running: BTreeMap::new(), absent: BTreeMap::new() };
+    let count: usize = plan.programs.iter().map(|program| program.cases(&plan.scale).len()).sum();
+    let mut number = 0;
     for program in &plan.programs {
         let master = match (program.needs_database(), &database) {
             (false, _) => Master::Raw(raw.port),
             (true, Some(database)) => Master::Postgres(database.port),
-            (true, None) => continue,
+            (true, None) => {
+                number += program.cases(&plan.scale).len();
+                continue;
+            }
         };
         let bench = Bench {
             ground: &ground,
@@ -57,12 +64,17 @@ pub async fn run(plan: &Plan) -> Result<Results> {
             scale: plan.scale,
         };
         for case in program.cases(&plan.scale) {
+            number += 1;
+            let asked = Instant::now();
+            eprint_progress(&format!("case {number} of {count}: {} {}", program.name(), case.name));
             measure(*program, &case, plan, &bench, master, &mut peers, &mut results).await;
             let mut out = std::io::stdout();
-            writeln!(out, "\n{}: {}", program.title(), case.name)?;
+            let took = clock(asked.elapsed());
+            writeln!(out, "\n{}: {} (took {took})", program.title(), case.name)?;
             write!(out, "{}", Table::of_case(&results, *program, &case.name).text())?;
         }
     }
+    results.took = began.elapsed();
     Ok(results)
 }
 
@@ -107,6 +119,7 @@ async fn measure(
     let close: Vec<Kind> = program.close_race(case).iter().copied().filter(is_wanted).collect();
     let further = if close.is_empty() { 0 } else { plan.scale.further_rounds };
     let rounds = plan.scale.rounds + further;
+    let mut failed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for round in 1..=rounds {
         let mut wanted = all.clone();
         if round > plan.scale.rounds {
@@ -151,17 +164,20 @@ async fn measure(
                     }
                 }
                 // What is left of it may not be well; the next round starts it anew.
-                Err(error) => note(
-                    results,
-                    format!(
-                        "{}, {} {}, round {round}: {error:#}",
-                        kind.label(),
-                        program.name(),
-                        case.name
-                    ),
-                ),
+                Err(error) => {
+                    let who = format!("{}, {} {}", kind.label(), program.name(), case.name);
+                    let sentence = format!("{who}: {error:#}");
+                    eprint_progress(&sentence);
+                    failed.entry(sentence).or_default().push(round);
+                }
             }
         }
+    }
+    for (sentence, failed) in failed {
+        results.missing.push(match failed.as_slice() {
+            [round] => format!("{sentence} (in round {round})"),
+            several => format!("{sentence} (in {} of {rounds} rounds)", several.len()),
+        });
     }
 }
 

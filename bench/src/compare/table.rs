@@ -5,6 +5,7 @@ use super::goals::judge;
 use super::peer::Kind;
 use super::program::{Better, Program};
 use super::results::{Results, Series};
+use crate::progress::clock;
 use clap::ValueEnum;
 use std::fmt::Write;
 
@@ -166,13 +167,14 @@ impl Table {
 /// `latest.md`.
 pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
     let mut text = format!(
-        "# The data path beside others\n\nWritten by `make bench`. {}\n\n\
+        "# The data path beside others\n\nWritten by `make bench` in {} minutes. {}\n\n\
          {} rounds of each case, peers in turn within a round; medians, with minimum and maximum, and ratios taken within a \
          round. Where a goal is decided between peers that are closer to each other than rounds are, {} further rounds of those \
          two or three, which their medians, minima and maxima include; \"95 %\" among the goals is where the median lies with that \
          certainty, of which five rounds can say nothing. \"CPU\" is user and system time of all of a proxy's processes. Each \
          proxy has {} worker threads (HAProxy `nbthread`, nginx `worker_processes`, `--threads`, `GOMAXPROCS`); PgBouncer always has one. One PostgreSQL without \
          fsync, everything on loopback.\n",
+        clock(results.took),
         results.machine.describe(),
         results.scale.rounds,
         results.scale.further_rounds,

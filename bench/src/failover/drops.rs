@@ -4,6 +4,7 @@
 use super::figure::Figure;
 use crate::compare::raw::{RawClient, RawServer, Request};
 use crate::compare::sessions::connect_all;
+use crate::progress::eprint_progress;
 use crate::steering::Steering;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
@@ -81,11 +82,4 @@ async fn first_served(port: u16, new: usize) -> Result<Instant> {
         }
     };
     tokio::time::timeout(LIMIT, look).await.context("no new session is served")
-}
-
-/// A line that says how far a long measurement is.
-pub fn eprint_progress(line: &str) {
-    use std::io::Write;
-    // Progress is for a person who looks; without stderr there is none.
-    writeln!(std::io::stderr(), "  {line}").ok();
 }

@@ -1,7 +1,7 @@
 //! From a SIGKILL to the first commit through the proxy.
 
-use super::drops::eprint_progress;
 use super::figure::Figure;
+use crate::progress::eprint_progress;
 use crate::report::Report;
 use crate::writer::{Writers, prepare};
 use anyhow::{Result, ensure};
