@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// What each client of a stream asks for at a time.
 const STREAM: u64 = 256 * 1024 * 1024;
+/// Of more clients each asks for a quarter.
+const FEW: usize = 4;
 /// Answers are large rows of this.
 const ROW: u64 = 1000;
 
@@ -44,7 +46,8 @@ fn copy(
 /// Clients that take one long answer after the other.
 pub async fn streams(bench: &Bench<'_>, peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
     let clients = usize::try_from(case.size)?;
-    let answer = if bench.scale.is_full { STREAM } else { STREAM / 4 };
+    // Many of them share what there is, and each ends with the answer that it has begun.
+    let answer = if bench.scale.is_full && clients <= FEW { STREAM } else { STREAM / 4 };
     let request = Request { size: 100, chunk: 64 * 1024, answer };
     let before = peer.cpu_seconds();
     let load = Load::run(peer.port, clients, request, bench.scale.span).await?;
@@ -57,7 +60,7 @@ pub async fn streams(bench: &Bench<'_>, peer: &Peer, case: &Case) -> Result<Vec<
 
 /// One client that asks PostgreSQL for answers of one size.
 pub async fn answers(bench: &Bench<'_>, peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
-    let (port, span, rows) = (peer.port, bench.scale.span, case.size / ROW);
+    let (port, span, rows) = (peer.port, bench.scale.message_span, case.size / ROW);
     let before = peer.cpu_seconds();
     let (bytes, times) = tokio::task::spawn_blocking(move || {
         let mut session = Session::connect(port)?;

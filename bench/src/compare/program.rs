@@ -46,7 +46,7 @@ pub struct Scale {
     pub further_rounds: usize,
     /// How long a timed load goes on.
     pub span: Duration,
-    /// How long [`Program::Messages`] and [`Program::Connections`] go on, of which more pass in a second.
+    /// How long [`Program::Answers`], [`Program::Messages`] and [`Program::Connections`] go on, of which enough pass in less.
     pub message_span: Duration,
     /// What a COPY carries.
     pub copy_bytes: u64,
@@ -60,7 +60,7 @@ impl Scale {
     /// Everything, at least five rounds.
     pub const FULL: Self = Self {
         rounds: 5,
-        further_rounds: 15,
+        further_rounds: 25,
         span: Duration::from_millis(1000),
         message_span: Duration::from_millis(500),
         copy_bytes: 1024 * 1024 * 1024,
