@@ -149,14 +149,18 @@ pub fn close_window(socket: &TcpStream) {
     clamp_window(socket, WINDOW / 2);
 }
 
-/// The next time that something is taken from the socket the sender may send again.
+/// The next time that something is taken from the socket the sender may send again. Says whether it does so; if not, it is to be
+/// called again when something has been taken.
 ///
 /// Not while much is waiting, as after a pause of ours under a wider window: in kernels up to 6.6 a clamp on a socket that has just
 /// offered no window at all keeps it closed for good (mended by "tcp: fix mid stream window clamp").
-pub fn open_window(socket: &TcpStream) {
-    if rustix::io::ioctl_fionread(socket).is_ok_and(|waiting| waiting <= 2 * WINDOW as u64) {
+pub fn open_window(socket: &TcpStream) -> bool {
+    let waiting = rustix::io::ioctl_fionread(socket);
+    let may = waiting.is_ok_and(|waiting| waiting <= 2 * WINDOW as u64);
+    if may {
         clamp_window(socket, WINDOW);
     }
+    may
 }
 
 fn clamp_window(socket: &TcpStream, clamp: libc::c_int) {

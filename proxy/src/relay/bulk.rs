@@ -164,10 +164,11 @@ impl Bulk {
         }
     }
 
-    /// Opens the window if it is closed.
+    /// Opens the window if it is closed and may be opened yet. Under one that was never opened again the sender goes on at its own
+    /// expense, for closing it has no effect then.
     fn open(&mut self, source: &TcpStream) {
-        if std::mem::take(&mut self.is_window_closed) {
-            socket::open_window(source);
+        if self.is_window_closed {
+            self.is_window_closed = !socket::open_window(source);
         }
     }
 
@@ -245,6 +246,65 @@ mod tests {
             for piece in bytes.chunks(4 * 1024) {
                 sink.write_all(piece).expect("there is room");
             }
+        });
+    }
+
+    /// What the kernel holds for `source`.
+    fn waiting(source: &TcpStream) -> u64 {
+        rustix::io::ioctl_fionread(source).expect("a socket")
+    }
+
+    /// Takes in bulk everything that is there.
+    fn take(source: &TcpStream, bulk: &mut Bulk, room: &mut [u8]) {
+        while let Ok((_, bytes)) = rustix::net::recv(source, &mut *room, RecvFlags::DONTWAIT) {
+            bulk.took(source, bytes);
+            if bytes < room.len() {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_could_not_be_opened_is_opened_when_less_is_waiting() {
+        const MUCH: u64 = 1024 * 1024;
+        run(|reactor| async move {
+            let (source, mut theirs) = pair(&reactor).await;
+            theirs.set_nodelay(true).expect("as PostgreSQL does");
+            let writer = std::thread::spawn(move || while theirs.write_all(&[7; 8192]).is_ok() {});
+            let tuning = Tuning::default();
+            let resources = Resources::new(tuning, Arc::new(Counters::default()));
+            let mut room = vec![0; 4 * MUCH as usize];
+            let fills_up = async {
+                // The kernel widens the window of a reader that takes much at a time.
+                while waiting(&source) < MUCH {
+                    reactor.sleep(tuning.linger).await;
+                    if waiting(&source) < MUCH {
+                        let _ = rustix::net::recv(&source, &mut room[..], RecvFlags::DONTWAIT);
+                    }
+                }
+            };
+            reactor.timeout(Duration::from_secs(60), fills_up).await.expect("much is waiting");
+            let mut segments = Segments::Small;
+            let mut bulk = Bulk::enter(&source, &mut segments, &resources).expect("options");
+            let look = async |bulk: &mut Bulk, segments: &mut Segments| {
+                std::future::poll_fn(|_| bulk.poll_look(&source, segments, &tuning)).await;
+            };
+            look(&mut bulk, &mut segments).await;
+            assert!(bulk.is_window_closed, "it was opened while much was waiting");
+            let empties = async {
+                while bulk.is_window_closed {
+                    take(&source, &mut bulk, &mut room);
+                    reactor.yield_now().await;
+                }
+                // What was offered before is used up, and from then on little comes between two looks.
+                while waiting(&source) > MUCH / 2 {
+                    take(&source, &mut bulk, &mut room);
+                    look(&mut bulk, &mut segments).await;
+                }
+            };
+            reactor.timeout(Duration::from_secs(60), empties).await.expect("little is waiting");
+            drop(source);
+            writer.join().expect("the writer ends");
         });
     }
 
