@@ -42,6 +42,8 @@ impl SocketOptions {
         }
         // Without it a request that is sent in two parts waits for an acknowledgement in between.
         socket.set_tcp_nodelay(true)?;
+        // A byte that was sent as urgent keeps its place among the others, or the stream would lack it.
+        socket.set_out_of_band_inline(true)?;
         socket.set_tcp_keepalive(
             &TcpKeepalive::new()
                 .with_time(self.keepalive_idle)

@@ -22,9 +22,13 @@ const WRITABLE: u8 = 2;
 const ENDED: u8 = 4;
 /// The connection is broken.
 const BROKEN: u8 = 8;
+/// A byte was sent as urgent (RFC 9293, section 3.8.5), at which one read ends though more may be there.
+const URGENT: u8 = 16;
 
 /// What every socket is heard of, edge by edge.
 const HEARD: EventFlags = EventFlags::OUT.union(EventFlags::RDHUP).union(EventFlags::ET);
+/// What a socket is heard of that is not muted.
+const DATA: EventFlags = EventFlags::IN.union(EventFlags::PRI);
 
 /// The sockets of one thread.
 #[derive(Debug)]
@@ -79,6 +83,9 @@ impl Sources {
         if flags.intersects(EventFlags::IN) {
             bits |= READABLE;
         }
+        if flags.intersects(EventFlags::PRI) {
+            bits |= READABLE | URGENT;
+        }
         if flags.intersects(EventFlags::OUT) {
             bits |= WRITABLE;
         }
@@ -121,7 +128,7 @@ impl Source {
         let slot = sources.states.borrow_mut().insert(Rc::clone(&state));
         // Made before it is registered, so that a failure gives the slot back.
         let source = Self { reactor: Rc::clone(reactor), state, slot };
-        epoll::add(&sources.epoll, socket, source.data(), HEARD | EventFlags::IN)?;
+        epoll::add(&sources.epoll, socket, source.data(), HEARD | DATA)?;
         Ok(source)
     }
 
@@ -137,8 +144,7 @@ impl Source {
 
     /// Hears of data again, and at once of what is there.
     pub(super) fn unmute(&self, socket: impl AsFd) -> io::Result<()> {
-        let flags = HEARD | EventFlags::IN;
-        Ok(epoll::modify(&self.reactor.sources.epoll, socket, self.data(), flags)?)
+        Ok(epoll::modify(&self.reactor.sources.epoll, socket, self.data(), HEARD | DATA)?)
     }
 
     /// The thread's event loop.
@@ -175,16 +181,22 @@ impl Source {
         self.poll_bit(WRITABLE)
     }
 
-    /// A read has taken everything that was there. What ended stays readable until the end itself is read.
+    /// A read has taken less than it had room for, and so everything that was there. What ended stays readable until the end
+    /// itself is read, and what has urgent bytes until a read would block.
     pub fn drained(&self) {
-        if self.state.bits.get() & ENDED == 0 {
+        if self.state.bits.get() & (ENDED | URGENT) == 0 {
             self.forget(READABLE);
         }
     }
 
     /// A read would block, whatever was heard before.
     pub fn not_readable(&self) {
-        self.forget(READABLE);
+        self.forget(READABLE | URGENT);
+    }
+
+    /// Whether there may be a byte that was sent as urgent, which `splice` does not pass.
+    pub fn is_urgent(&self) -> bool {
+        self.state.bits.get() & URGENT != 0
     }
 
     /// A read may find something, whatever was heard before.
@@ -202,8 +214,8 @@ impl Source {
         self.state.bits.get() & BROKEN != 0
     }
 
-    fn forget(&self, bit: u8) {
-        self.state.bits.set(self.state.bits.get() & !bit);
+    fn forget(&self, bits: u8) {
+        self.state.bits.set(self.state.bits.get() & !bits);
     }
 }
 

@@ -5,7 +5,7 @@
 //! stream, or a look that finds nothing; after the latter it begins again sooner.
 
 use super::bulk::{Bulk, Segments};
-use super::{Conduit, Memory, Pipe, RelayMode, Resources};
+use super::{Conduit, Memory, Pipe, RelayMode, Resources, Taken};
 use crate::reactor::TcpStream;
 use crate::socket;
 use std::io;
@@ -214,7 +214,7 @@ impl Direction {
             RelayMode::Auto => self.bulk.is_some(),
             RelayMode::Splice => true,
             RelayMode::Copy => false,
-        };
+        } && !source.source().is_urgent();
         if wants_pipe && self.pipe.is_none() {
             self.pipe = resources.pipes.take();
             if self.pipe.is_none() {
@@ -225,7 +225,11 @@ impl Direction {
             self.return_empty_pipe(resources);
         }
         let taken = match &mut self.pipe {
-            Some(pipe) => poll_fill(pipe, source, resources),
+            Some(pipe) => match poll_fill(pipe, source, resources) {
+                // At a byte that was sent as urgent splice stops, and calls it the end if the stream has ended behind it.
+                Poll::Ready(Ok(0)) => poll_fill(&mut self.memory, source, resources),
+                taken => taken,
+            },
             None => poll_fill(&mut self.memory, source, resources),
         };
         if taken.is_pending() && self.bulk.is_some() {
@@ -253,7 +257,10 @@ impl Direction {
         ready!(bulk.poll_look(source, &mut self.segments, &resources.tuning));
         // Of what is below the mark, or muted, the kernel reports nothing, so the source is asked directly.
         let taken = match &mut self.pipe {
-            Some(pipe) => pipe.fill(source.as_fd(), resources),
+            Some(pipe) => match pipe.fill(source.as_fd(), resources) {
+                Ok(Taken { bytes: 0, .. }) => self.memory.fill(source.as_fd(), resources),
+                taken => taken,
+            },
             None => self.memory.fill(source.as_fd(), resources),
         };
         match taken {

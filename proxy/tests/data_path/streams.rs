@@ -1,11 +1,12 @@
 //! Bytes arrive as they were sent, in every mode and across every change of mode.
 
 use crate::proxy::{Proxy, eventually, expect_bytes, expect_end, raw, send, session, within};
+use rustix::net::SendFlags;
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 use stolon_proxy::relay::{RelayMode, Tuning};
 use stolon_proxy::settings::Settings;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -283,6 +284,51 @@ async fn data_and_end_in_one_event() {
             );
         }
     }
+}
+
+/// What PostgreSQL never sends, and a stream may hold all the same: each read ends before an urgent byte, `splice` does not pass it,
+/// and there may be the end of the stream behind it.
+#[tokio::test]
+async fn urgent_bytes_keep_their_place() {
+    for settings in [RelayMode::Auto, RelayMode::Splice, RelayMode::Copy]
+        .map(|mode| both_kinds_of_bulk(mode, 64 << 10))
+        .concat()
+    {
+        let (proxy, master, ..) = session(settings).await;
+        for round in 0..60_usize {
+            let (mut client, mut server) = tokio::join!(proxy.connect(), master.accept());
+            let (first, second): (&mut TcpStream, &mut TcpStream) = if round % 2 == 0 {
+                (&mut client, &mut server)
+            } else {
+                (&mut server, &mut client)
+            };
+            let before = vec![1; [0, 3, 500_000][round / 2 % 3]];
+            let behind = vec![2; [0, 5, 300_000][round / 6 % 3]];
+            let whole = [&before[..], b"!", &behind].concat();
+            tokio::join!(
+                async {
+                    send(first, &before).await;
+                    send_urgently(first, b'!').await;
+                    send(first, &behind).await;
+                    if round < 30 {
+                        first.shutdown().await.expect("shut down");
+                    }
+                },
+                async {
+                    expect_bytes(second, &whole).await;
+                    if round < 30 {
+                        expect_end(second).await;
+                    }
+                }
+            );
+        }
+    }
+}
+
+async fn send_urgently(socket: &mut TcpStream, byte: u8) {
+    let write = || Ok(rustix::net::send(&*socket, &[byte], SendFlags::OOB)?);
+    let sent = within("a byte to be taken", socket.async_io(Interest::WRITABLE, write)).await;
+    assert_eq!(sent.expect("a byte is taken"), 1);
 }
 
 #[tokio::test]
