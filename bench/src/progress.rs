@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// When the first line was written, or the clock first asked.
+/// When the first line was written.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Writes a line to stderr, behind the time since the first of them.

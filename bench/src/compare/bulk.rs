@@ -1,11 +1,12 @@
 //! Bulk: COPY, raw streams, large answers.
 
-use super::database::Database;
+use super::database::{Database, timed};
 use super::peer::Peer;
 use super::program::{Bench, Case, Reading};
 use super::raw::{Load, Request};
 use super::wire::Session;
 use anyhow::{Context, Result};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What each client of a stream asks for at a time.
@@ -17,26 +18,23 @@ const ROW: u64 = 1000;
 
 /// COPY TO STDOUT.
 pub async fn copy_out(bench: &Bench<'_>, peer: &Peer) -> Result<Vec<Reading>> {
-    copy(bench, peer, |database, port| database.copy_out(port, None))
+    copy(bench, peer, |database, port| database.copy_out(port, None)).await
 }
 
 /// COPY FROM STDIN.
 pub async fn copy_in(bench: &Bench<'_>, peer: &Peer) -> Result<Vec<Reading>> {
-    copy(bench, peer, Database::copy_in)
+    copy(bench, peer, Database::copy_in).await
 }
 
-fn copy(
+async fn copy(
     bench: &Bench<'_>,
     peer: &Peer,
-    run: impl FnOnce(&Database, u16) -> Result<Duration>,
+    command: impl FnOnce(&Database, u16) -> Result<Command>,
 ) -> Result<Vec<Reading>> {
     let database = bench.database.context("there is no PostgreSQL")?;
+    let mut command = command(database, peer.port)?;
     let before = peer.cpu_seconds();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this program has the multi-thread runtime, and nothing else of it runs meanwhile"
-    )]
-    let elapsed = tokio::task::block_in_place(|| run(database, peer.port))?;
+    let elapsed = tokio::task::spawn_blocking(move || timed(&mut command)).await??;
     let bytes = database.copied_bytes() as f64;
     let mut readings = vec![Reading::higher("rate", "GB/s", bytes / 1e9 / elapsed.as_secs_f64())];
     readings.extend(Reading::cpu_gb(peer, before, bytes));

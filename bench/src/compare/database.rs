@@ -95,7 +95,7 @@ impl Database {
              INSERT INTO rows SELECT lpad(n::text, 10, '0'), rpad(md5(n::text), {}, 'x') FROM generate_series(1, {rows}) n",
             ROW - 12
         ))?;
-        self.copy_out(self.port, Some(&self.file))?;
+        timed(&mut self.copy_out(self.port, Some(&self.file))?)?;
         let size = fs::metadata(&self.file)?.len();
         ensure!(size == self.bytes, "the file of rows has {size} bytes and not {}", self.bytes);
         Ok(())
@@ -126,22 +126,25 @@ impl Database {
         checked(&mut self.psql(self.port, sql)).map(|_| ())
     }
 
-    /// COPY TO STDOUT through a port, into a file or away. How long it took.
-    pub fn copy_out(&self, port: u16, to: Option<&Path>) -> Result<Duration> {
+    /// COPY TO STDOUT through a port, into a file or away.
+    pub fn copy_out(&self, port: u16, to: Option<&Path>) -> Result<Command> {
         let mut command = self.psql(port, "COPY rows TO STDOUT");
         let to = File::create(to.unwrap_or(Path::new("/dev/null")))?;
-        timed(command.stdout(to))
+        command.stdout(to);
+        Ok(command)
     }
 
-    /// COPY FROM STDIN through a port into an emptied table. How long it took.
-    pub fn copy_in(&self, port: u16) -> Result<Duration> {
+    /// COPY FROM STDIN through a port into a table that this empties.
+    pub fn copy_in(&self, port: u16) -> Result<Command> {
         self.sql("TRUNCATE sink")?;
         let mut command = self.psql(port, "COPY sink FROM STDIN");
-        timed(command.stdin(File::open(&self.file)?))
+        command.stdin(File::open(&self.file)?);
+        Ok(command)
     }
 }
 
-fn timed(command: &mut Command) -> Result<Duration> {
+/// Runs a program to its end. How long that took.
+pub fn timed(command: &mut Command) -> Result<Duration> {
     let began = Instant::now();
     let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
     let elapsed = began.elapsed();

@@ -143,8 +143,6 @@ async fn measure(
                 rounds,
                 kind.label()
             ));
-            // A copy blocks this task; here a signal is heard between two of them.
-            tokio::task::yield_now().await;
             let place = (kind, master.port());
             let kept = if program.needs_new_peer() { None } else { peers.running.remove(&place) };
             let mut peer = match kept {
