@@ -38,6 +38,7 @@ struct Report {
     rejected: BTreeMap<&'static str, u64>,
     target_changes: u64,
     threads: usize,
+    threads_in_use: usize,
     relay: String,
 }
 
@@ -82,6 +83,7 @@ async fn report(State(sources): State<Sources>) -> impl IntoResponse {
             .collect(),
         target_changes: gatehouse.changes(),
         threads: gatehouse.workers().count(),
+        threads_in_use: gatehouse.workers().in_use(),
         relay: gatehouse.settings().tuning.mode.to_string(),
     };
     ([(header::CACHE_CONTROL, "no-store")], Json(report))

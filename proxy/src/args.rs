@@ -63,7 +63,8 @@ pub struct Flags {
     /// how long sessions may go on after SIGTERM (0: they end at once)
     #[arg(long, default_value = "5s")]
     pub drain_timeout: GoDuration,
-    /// threads that carry connections (0: one for each core, at most 4)
+    /// threads that carry connections (0: one for each core, at most 4). Sessions that are active are brought together on as few of
+    /// them as have the time for it
     #[arg(long, default_value = "0")]
     pub threads: u64,
     /// auto (messages through memory, bulk through pipes), splice or copy

@@ -13,8 +13,9 @@ impl Count {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// Wraps: what one thread has added another may take away, and only their sum says something.
     fn sub(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).saturating_sub(n), Relaxed);
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
 
     fn get(&self) -> u64 {
@@ -37,11 +38,13 @@ pub struct Counters {
     bytes_piped: Count,
     pipe_misses: Count,
     bulk_pauses: Count,
+    moved_away: Count,
     closed: [Count; End::ALL.len()],
     rejected: [Count; Rejection::ALL.len()],
 }
 
-/// The sum of some threads' counters.
+/// The sum of the threads' counters. Sessions are counted where they begin and where they end, so only the sum over all threads says
+/// how many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the counters say it")]
 pub struct Totals {
@@ -56,6 +59,7 @@ pub struct Totals {
     pub bytes_piped: u64,
     pub pipe_misses: u64,
     pub bulk_pauses: u64,
+    pub moved_away: u64,
     pub closed: [u64; End::ALL.len()],
     pub rejected: [u64; Rejection::ALL.len()],
 }
@@ -133,12 +137,17 @@ impl Counters {
         self.bulk_pauses.add(1);
     }
 
+    /// A session goes on on another thread, which counts its end.
+    pub fn moved_away(&self) {
+        self.moved_away.add(1);
+    }
+
     /// Adds these counters to `totals`.
     pub fn fold_into(&self, totals: &mut Totals) {
         totals.accepted += self.accepted.get();
         totals.accept_errors += self.accept_errors.get();
-        totals.connections += self.connections.get();
-        totals.active += self.active.get();
+        totals.connections = totals.connections.wrapping_add(self.connections.get());
+        totals.active = totals.active.wrapping_add(self.active.get());
         totals.held += self.held.get();
         totals.bytes_up += self.bytes_up.get();
         totals.bytes_down += self.bytes_down.get();
@@ -146,6 +155,7 @@ impl Counters {
         totals.bytes_piped += self.bytes_piped.get();
         totals.pipe_misses += self.pipe_misses.get();
         totals.bulk_pauses += self.bulk_pauses.get();
+        totals.moved_away += self.moved_away.get();
         for (total, count) in totals.closed.iter_mut().zip(&self.closed) {
             *total += count.get();
         }

@@ -5,6 +5,7 @@
 //! * [`target`]: where connections go, swapped whole;
 //! * [`fence`]: until when they may;
 //! * [`worker`]: the threads that accept, each with its [`registry`] of sessions and its [`counters`];
+//! * [`spread`]: over how many of them the sessions are spread, pure;
 //! * [`session`]: one connection from accept to close; [`startup`] and [`refuse`] know the little of PostgreSQL's protocol
 //!   that this takes;
 //! * [`relay`]: moves the bytes;
@@ -38,6 +39,7 @@ pub mod run;
 pub mod session;
 pub mod settings;
 pub mod socket;
+pub mod spread;
 pub mod startup;
 pub mod status;
 pub mod target;

@@ -21,6 +21,11 @@ impl Limit {
         self.most
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// A place, if one is free.
     pub fn take(&self) -> Option<Place> {
         let place = Place(Arc::clone(&self.taken));

@@ -91,6 +91,8 @@ pub struct FoldedMetrics {
     bytes_piped: Counter,
     pipe_misses: Counter,
     bulk_pauses: Counter,
+    sessions_moved: Counter,
+    threads_in_use: Gauge,
     closed: Vec<Counter>,
     rejected: Vec<Counter>,
     generation: Gauge,
@@ -107,6 +109,7 @@ pub struct FoldedMetrics {
 pub struct ControlState {
     pub generation: i64,
     pub target_changes: u64,
+    pub threads_in_use: usize,
     pub is_forwarding: bool,
     pub is_listening: bool,
     pub since_good_check: Option<f64>,
@@ -127,6 +130,8 @@ impl Default for FoldedMetrics {
             bytes_piped: counter!("stolon_proxy_conduit_bytes_total", "conduit" => "pipe"),
             pipe_misses: counter!("stolon_proxy_pipe_misses_total"),
             bulk_pauses: counter!("stolon_proxy_bulk_pauses_total"),
+            sessions_moved: counter!("stolon_proxy_sessions_moved_total"),
+            threads_in_use: gauge!("stolon_proxy_threads_in_use"),
             closed: End::ALL
                 .iter()
                 .map(|end| counter!("stolon_proxy_sessions_closed_total", "reason" => end.label()))
@@ -162,6 +167,8 @@ impl FoldedMetrics {
         self.bytes_piped.absolute(totals.bytes_piped);
         self.pipe_misses.absolute(totals.pipe_misses);
         self.bulk_pauses.absolute(totals.bulk_pauses);
+        self.sessions_moved.absolute(totals.moved_away);
+        self.threads_in_use.set(control.threads_in_use as f64);
         for (counter, total) in self.closed.iter().zip(totals.closed) {
             counter.absolute(total);
         }
@@ -196,6 +203,14 @@ fn describe() {
     describe_counter!(
         "stolon_proxy_bulk_pauses_total",
         "Times that a stream left its thread to small sessions for a millisecond"
+    );
+    describe_counter!(
+        "stolon_proxy_sessions_moved_total",
+        "Times that a session went on on another thread"
+    );
+    describe_gauge!(
+        "stolon_proxy_threads_in_use",
+        "Threads that carry what is going on, of those that --threads allows"
     );
     describe_counter!("stolon_proxy_sessions_closed_total", "Sessions ended, by who ended them");
     describe_counter!(

@@ -4,8 +4,10 @@
 use crate::outcome::End;
 use crate::reactor::TcpStream;
 use crate::socket;
+use crate::spread::{Share, WorkerId};
 use crate::target::Epoch;
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -22,7 +24,14 @@ struct Entry {
     waker: RefCell<Option<Waker>>,
     /// The client's and the master's, while bytes are relayed.
     sockets: RefCell<Option<[Rc<TcpStream>; 2]>>,
+    /// How much work the session has made since the sessions were weighed last, in messages. Wraps.
+    work: Cell<u64>,
+    /// Set: the session is to go on on another thread, the next time that it has something to do.
+    moves_to: Cell<Option<WorkerId>>,
 }
+
+/// A session that has made less work than this, in messages, is not worth moving: it may be over already.
+const LITTLE_WORK: u64 = 8;
 
 impl Entry {
     fn has_dead_peer(&self, bound: Duration) -> bool {
@@ -110,6 +119,36 @@ impl Registry {
         }
     }
 
+    /// From now on the work of each session is measured anew, and every session stays where it is.
+    pub fn weigh(&self) {
+        for entry in self.entries.borrow().iter().flatten() {
+            entry.work.set(0);
+            entry.moves_to.set(None);
+        }
+    }
+
+    /// Tells sessions that have been active since they were weighed to go on on another thread: the heaviest first, and none that
+    /// is heavier than what is left of the share. They do so when they have something to do.
+    pub fn hand_over(&self, share: Share, to: WorkerId) {
+        let entries = self.entries.borrow();
+        let work = entries.iter().flatten().map(|entry| entry.work.get());
+        let mut left = share.of(work.fold(0, u64::saturating_add));
+        let mut active: Vec<_> = entries
+            .iter()
+            .flatten()
+            .filter(|entry| entry.work.get() >= LITTLE_WORK && entry.sockets.borrow().is_some())
+            .collect();
+        active.sort_unstable_by_key(|entry| Reverse(entry.work.get()));
+        for entry in active {
+            let work = entry.work.get();
+            if work <= left {
+                left -= work;
+                entry.work.set(0);
+                entry.moves_to.set(Some(to));
+            }
+        }
+    }
+
     /// Waits until no session has to do with a target older than `epoch`.
     pub async fn detached_before(&self, epoch: Epoch) {
         self.wait_until(|| {
@@ -176,9 +215,29 @@ impl Membership {
         *self.entry.sockets.borrow_mut() = Some([Rc::clone(client), Rc::clone(master)]);
     }
 
+    /// The session has had so much to do.
+    pub fn worked(&self, messages: u64) {
+        self.entry.work.set(self.entry.work.get().wrapping_add(messages));
+    }
+
+    /// The thread on which the session is to go on.
+    pub fn moves_to(&self) -> Option<WorkerId> {
+        self.entry.moves_to.get()
+    }
+
+    /// The session stays where it is.
+    pub fn stay(&self) {
+        self.entry.moves_to.set(None);
+    }
+
     /// The sockets are the session's alone again, so that it can close them.
     pub fn hide(&self) {
         self.entry.sockets.take();
+    }
+
+    /// Tells the session itself to end.
+    pub fn stop(&self, end: End) {
+        self.entry.stop(end);
     }
 
     /// Whether the session is to end, and why.
@@ -221,6 +280,7 @@ impl Drop for Membership {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reactor::tests::{pair, run};
 
     #[test]
     fn only_sessions_of_older_targets_are_stopped() {
@@ -246,6 +306,59 @@ mod tests {
         registry.stop_all(End::Drain);
         session.detach();
         assert_eq!(session.stopped(), Some(End::Drain));
+    }
+
+    /// A session that relays.
+    async fn relaying(
+        registry: &Rc<Registry>,
+        reactor: &Rc<crate::reactor::Reactor>,
+    ) -> Membership {
+        let member = registry.join();
+        let [client, master] = [pair(reactor).await.0, pair(reactor).await.0].map(Rc::new);
+        member.show(&client, &master);
+        member
+    }
+
+    #[test]
+    fn the_heaviest_that_fit_into_the_share_are_handed_over() {
+        run(|reactor| async move {
+            let registry = Rc::new(Registry::default());
+            let mut members = Vec::new();
+            for work in [1000, 300, 200, 100, LITTLE_WORK - 1, 0] {
+                let member = relaying(&registry, &reactor).await;
+                member.worked(5000);
+                members.push((member, work));
+            }
+            let waiting = registry.join();
+            registry.weigh();
+            waiting.worked(50);
+            for (member, work) in &members {
+                member.worked(*work);
+            }
+            let going = |members: &[(Membership, u64)]| -> Vec<u64> {
+                let going = members.iter().filter(|(member, _)| member.moves_to().is_some());
+                going.map(|(_, work)| *work).collect()
+            };
+            // Of 1657 in all, 546.
+            registry.hand_over(Share::Part(0.33), WorkerId(1));
+            assert_eq!(going(&members), [300, 200]);
+            assert_eq!(members[1].0.moves_to(), Some(WorkerId(1)));
+            // Nothing that is marked already is counted again.
+            registry.hand_over(Share::Part(0.1), WorkerId(1));
+            assert_eq!(going(&members), [300, 200, 100]);
+            members[1].0.stay();
+            assert_eq!(going(&members), [200, 100]);
+            registry.hand_over(Share::All, WorkerId(2));
+            assert_eq!(going(&members), [1000, 200, 100]);
+            assert_eq!(members[0].0.moves_to(), Some(WorkerId(2)));
+            // Little and little makes enough.
+            members[4].0.worked(1);
+            registry.hand_over(Share::All, WorkerId(2));
+            assert_eq!(going(&members), [1000, 200, 100, LITTLE_WORK - 1]);
+            registry.weigh();
+            assert!(going(&members).is_empty());
+            assert_eq!(waiting.moves_to(), None);
+        });
     }
 
     #[test]

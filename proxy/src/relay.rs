@@ -1,4 +1,5 @@
-//! Moves bytes between a client and the master: two [`Direction`]s polled in one task, so that a connection lives on one core.
+//! Moves bytes between a client and the master: two [`Direction`]s polled in one task, so that a connection lives on one
+//! thread at a time.
 //!
 //! Everything that a transfer needs beyond its own state ([`Resources`]) belongs to the worker thread and is lent for the length
 //! of one poll. An idle connection holds no buffer and no pipe.
@@ -33,6 +34,16 @@ pub enum Step {
     Finished(Outcome),
 }
 
+/// What a relay at rest knows of its two streams, for the one that carries them on.
+#[derive(Clone, Copy, Debug)]
+pub struct Momentum {
+    up: direction::Momentum,
+    down: direction::Momentum,
+}
+
+/// So many bytes, as a power of two, are about as much work as a message is.
+const BYTES_OF_WORK: u32 = 15;
+
 /// The two directions of one session.
 #[derive(Debug)]
 pub struct Relay {
@@ -43,6 +54,8 @@ pub struct Relay {
     up: Direction,
     down: Direction,
     first_end: Option<End>,
+    /// What was done since it was last asked for, in messages.
+    work: u64,
 }
 
 impl Relay {
@@ -54,7 +67,37 @@ impl Relay {
             up: Direction::new(Guarded::Sink, early),
             down: Direction::new(Guarded::Source, Vec::new()),
             first_end: None,
+            work: 0,
         }
+    }
+
+    /// Joins two sockets whose relay was [left](Self::leave).
+    pub fn resume(client: Rc<TcpStream>, master: Rc<TcpStream>, momentum: Momentum) -> Self {
+        Self {
+            client,
+            master,
+            up: Direction::resume(Guarded::Sink, momentum.up),
+            down: Direction::resume(Guarded::Source, momentum.down),
+            first_end: None,
+            work: 0,
+        }
+    }
+
+    /// Whether everything that was taken has been given, and more may come either way.
+    pub fn is_at_rest(&self) -> bool {
+        self.up.is_at_rest() && self.down.is_at_rest()
+    }
+
+    /// Lets go of the sockets of a relay that [is at rest](Self::is_at_rest), client and master.
+    pub fn leave(self) -> (Rc<TcpStream>, Rc<TcpStream>, Momentum) {
+        let momentum =
+            Momentum { up: self.up.leave(&self.client), down: self.down.leave(&self.master) };
+        (self.client, self.master, momentum)
+    }
+
+    /// How much work it has made since the last call, in messages.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.work)
     }
 
     /// Moves what can be moved now. The gate is asked each time before bytes go to the master and after bytes came from it.
@@ -62,6 +105,7 @@ impl Relay {
         let up = self.up.poll(&self.client, &self.master, resources, gate);
         let up_moved = self.up.take_moved();
         if up_moved > 0 {
+            self.work += 1 + (up_moved >> BYTES_OF_WORK);
             resources.counts.moved_up(up_moved);
             self.down.interrupt(&self.master);
         }
@@ -76,6 +120,7 @@ impl Relay {
         let down = self.down.poll(&self.master, &self.client, resources, gate);
         let down_moved = self.down.take_moved();
         if down_moved > 0 {
+            self.work += 1 + (down_moved >> BYTES_OF_WORK);
             resources.counts.moved_down(down_moved);
             self.up.interrupt(&self.client);
         }

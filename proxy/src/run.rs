@@ -121,6 +121,7 @@ async fn fold(
             ControlState {
                 generation: snapshot.master.generation,
                 target_changes: gatehouse.changes(),
+                threads_in_use: gatehouse.workers().in_use(),
                 is_forwarding: snapshot.master.forwards,
                 is_listening: gatehouse.is_listening(),
                 since_good_check: snapshot.seconds_since_good_check,

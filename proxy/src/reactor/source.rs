@@ -147,6 +147,12 @@ impl Source {
         Ok(epoll::modify(&self.reactor.sources.epoll, socket, self.data(), HEARD | DATA)?)
     }
 
+    /// Hears nothing more of `socket`, which goes on elsewhere.
+    pub(super) fn forget_socket(self, socket: impl AsFd) {
+        // It fails only for a socket that is not registered.
+        let _ = epoll::delete(&self.reactor.sources.epoll, socket);
+    }
+
     /// The thread's event loop.
     pub fn reactor(&self) -> &Rc<Reactor> {
         &self.reactor

@@ -45,6 +45,19 @@ impl TcpStream {
         Ok(stream)
     }
 
+    /// Takes over a connection that another reactor has [let go](Self::let_go). What is there to read or to say of it is heard of
+    /// at once. Fails when the kernel has no memory for it; the connection is closed then.
+    pub fn adopt(reactor: &Rc<Reactor>, socket: std::net::TcpStream) -> io::Result<Self> {
+        let source = Source::new(reactor, &socket, true)?;
+        Ok(Self { socket, source })
+    }
+
+    /// The connection alone, of which this reactor hears nothing more.
+    pub fn let_go(self) -> std::net::TcpStream {
+        self.source.forget_socket(&self.socket);
+        self.socket
+    }
+
     /// Where the other side is.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.peer_addr()
@@ -157,8 +170,6 @@ impl TcpListener {
             }
         })
         .await?;
-        let socket = std::net::TcpStream::from(accepted);
-        let source = Source::new(self.source.reactor(), &socket, true)?;
-        Ok(TcpStream { socket, source })
+        TcpStream::adopt(self.source.reactor(), accepted.into())
     }
 }

@@ -72,6 +72,13 @@ enum State {
     Done,
 }
 
+/// What a direction that is at rest knows of the stream, for whoever carries it on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Momentum {
+    segments: Segments,
+    one_way: u64,
+}
+
 /// One direction of a session.
 #[derive(Debug)]
 pub(super) struct Direction {
@@ -100,6 +107,24 @@ impl Direction {
             one_way: 0,
             moved: 0,
         }
+    }
+
+    /// Carries on what another direction has [left](Self::leave).
+    pub(super) fn resume(guarded: Guarded, momentum: Momentum) -> Self {
+        let Momentum { segments, one_way } = momentum;
+        Self { segments, one_way, ..Self::new(guarded, Vec::new()) }
+    }
+
+    /// Whether everything that was taken has been given, and more may come.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.state == State::Running && self.pending() == 0
+    }
+
+    /// Lets go of the source at rest.
+    pub(super) fn leave(mut self, source: &TcpStream) -> Momentum {
+        debug_assert!(self.is_at_rest(), "bytes would be lost");
+        self.leave_bulk(source);
+        Momentum { segments: self.segments, one_way: self.one_way }
     }
 
     pub(super) fn pending(&self) -> usize {

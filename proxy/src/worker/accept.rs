@@ -1,6 +1,6 @@
 //! Accepts connections for one thread. Running out of descriptors ends nothing: it waits, counts, and goes on.
 
-use super::Thread;
+use super::{Counted, Thread};
 use crate::outcome::Rejection;
 use crate::reactor::{TcpListener, TcpStream};
 use crate::refuse::{self, Refusal};
@@ -104,22 +104,13 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that is counted; no longer when it is dropped, also by a panic.
-struct Counted(Rc<Thread>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.counts.gone();
-    }
-}
-
 fn admit(thread: &Rc<Thread>, client: TcpStream) {
     thread.counts.accepted();
-    let counted = Counted(Rc::clone(thread));
+    let counted = Counted::on(thread);
     if let Some(place) = thread.settings.connections.take() {
         thread.reactor.spawn(async move {
-            session::serve(&counted.0, client).await;
-            drop(place);
+            let left = session::serve(&counted.thread, client, place).await;
+            counted.has_gone(left);
         });
         return;
     }

@@ -5,6 +5,7 @@
 mod early;
 mod ends;
 mod hold;
+mod moves;
 mod overload;
 mod pauses;
 mod proxy;

@@ -25,13 +25,13 @@ fn relaying((mode, small_segment): (RelayMode, u64)) -> Settings {
 }
 
 /// Small sessions that never stop talking.
-struct Chatters {
+pub struct Chatters {
     are_over: Arc<AtomicBool>,
     all: JoinSet<()>,
 }
 
 impl Chatters {
-    async fn start(proxy: &Proxy, master: &Master) -> Self {
+    pub async fn start(proxy: &Proxy, master: &Master) -> Self {
         let (are_over, mut all) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         for _ in 0..CHATTERS {
             let (mut asking, mut answering) = tokio::join!(proxy.connect(), master.accept());
@@ -48,13 +48,14 @@ impl Chatters {
         Self { are_over, all }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.are_over.store(true, Relaxed);
         self.all.join_all().await;
     }
 }
 
-async fn stream(from: &mut TcpStream, to: &mut TcpStream) {
+/// 32 MiB, one way.
+pub async fn stream(from: &mut TcpStream, to: &mut TcpStream) {
     let (chunk, mut buffer) = (vec![7; 1 << 20], vec![0; STREAM]);
     let sent = async {
         for _ in 0..STREAM / chunk.len() {

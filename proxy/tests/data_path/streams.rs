@@ -21,7 +21,7 @@ fn relaying(mode: RelayMode, bulk_after: u64) -> Settings {
 const SEGMENTS: [u64; 2] = [0, u64::MAX];
 
 /// The same with bulk by the mark, and by the clock.
-fn both_kinds_of_bulk(mode: RelayMode, bulk_after: u64) -> [Settings; 2] {
+pub fn both_kinds_of_bulk(mode: RelayMode, bulk_after: u64) -> [Settings; 2] {
     SEGMENTS.map(|small_segment| {
         let tuning = Tuning { mode, bulk_after, small_segment, measured: 1, ..Tuning::default() };
         Settings { tuning, ..raw() }
@@ -47,7 +47,7 @@ pub async fn pour(sink: &mut OwnedWriteHalf, length: usize, seed: u64) -> u64 {
 }
 
 /// Reads `length` bytes in portions of random size; the hash of what came.
-async fn drink(source: &mut OwnedReadHalf, length: usize, seed: u64) -> u64 {
+pub async fn drink(source: &mut OwnedReadHalf, length: usize, seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut buffer = vec![0; 256 << 10];
     let mut hash = DefaultHasher::new();
