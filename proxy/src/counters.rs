@@ -172,6 +172,10 @@ impl Totals {
         for each in counters {
             each.fold_into(&mut totals);
         }
+        // The threads are read one after the other, so that an end may be seen whose beginning was not.
+        for sum in [&mut totals.connections, &mut totals.active] {
+            *sum = u64::try_from(sum.cast_signed()).unwrap_or(0);
+        }
         totals
     }
 

@@ -4,14 +4,13 @@
 use crate::outcome::End;
 use crate::reactor::TcpStream;
 use crate::socket;
-use crate::spread::{Share, WorkerId};
+use crate::spread::{Candidate, PERIOD, Share, WorkerId, choose};
 use crate::target::Epoch;
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// What the registry knows of one session.
@@ -26,12 +25,21 @@ struct Entry {
     sockets: RefCell<Option<[Rc<TcpStream>; 2]>>,
     /// How much work the session has made since the sessions were weighed last, in messages. Wraps.
     work: Cell<u64>,
-    /// Set: the session is to go on on another thread, the next time that it has something to do.
-    moves_to: Cell<Option<WorkerId>>,
+    /// It was a stream when it was polled last.
+    is_stream: Cell<bool>,
+    /// Set: the session is to go on on another thread, the next time that it has something to do, if that is not much later.
+    moves_to: Cell<Option<Move>>,
 }
 
-/// A session that has made less work than this, in messages, is not worth moving: it may be over already.
-const LITTLE_WORK: u64 = 8;
+/// Where a session is to go on, since when.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    to: WorkerId,
+    since: Instant,
+}
+
+/// How long a session may take to follow an order to move. Much later the order has lost its reason.
+const FOLLOWED_WITHIN: Duration = PERIOD.saturating_mul(20);
 
 impl Entry {
     fn has_dead_peer(&self, bound: Duration) -> bool {
@@ -127,25 +135,20 @@ impl Registry {
         }
     }
 
-    /// Tells sessions that have been active since they were weighed to go on on another thread: the heaviest first, and none that
-    /// is heavier than what is left of the share. They do so when they have something to do.
+    /// Tells sessions that have been active since they were weighed to go on on another thread, as [`choose`] says. They do so when
+    /// they have something to do.
     pub fn hand_over(&self, share: Share, to: WorkerId) {
         let entries = self.entries.borrow();
-        let work = entries.iter().flatten().map(|entry| entry.work.get());
-        let mut left = share.of(work.fold(0, u64::saturating_add));
-        let mut active: Vec<_> = entries
-            .iter()
-            .flatten()
-            .filter(|entry| entry.work.get() >= LITTLE_WORK && entry.sockets.borrow().is_some())
-            .collect();
-        active.sort_unstable_by_key(|entry| Reverse(entry.work.get()));
-        for entry in active {
-            let work = entry.work.get();
-            if work <= left {
-                left -= work;
-                entry.work.set(0);
-                entry.moves_to.set(Some(to));
-            }
+        let relayed = entries.iter().flatten().filter(|entry| entry.sockets.borrow().is_some());
+        let candidates = relayed.map(|entry| Candidate {
+            session: entry,
+            work: entry.work.get(),
+            is_stream: entry.is_stream.get(),
+        });
+        let since = Instant::now();
+        for entry in choose(candidates.collect(), share) {
+            entry.work.set(0);
+            entry.moves_to.set(Some(Move { to, since }));
         }
     }
 
@@ -215,14 +218,20 @@ impl Membership {
         *self.entry.sockets.borrow_mut() = Some([Rc::clone(client), Rc::clone(master)]);
     }
 
-    /// The session has had so much to do.
-    pub fn worked(&self, messages: u64) {
+    /// The session has had so much to do, and is a stream or a conversation.
+    pub fn worked(&self, messages: u64, is_stream: bool) {
         self.entry.work.set(self.entry.work.get().wrapping_add(messages));
+        self.entry.is_stream.set(is_stream);
     }
 
     /// The thread on which the session is to go on.
     pub fn moves_to(&self) -> Option<WorkerId> {
-        self.entry.moves_to.get()
+        let Move { to, since } = self.entry.moves_to.get()?;
+        if since.elapsed() > FOLLOWED_WITHIN {
+            self.stay();
+            return None;
+        }
+        Some(to)
     }
 
     /// The session stays where it is.
@@ -320,44 +329,38 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_that_fit_into_the_share_are_handed_over() {
+    fn sessions_that_are_relayed_and_active_are_handed_over() {
         run(|reactor| async move {
             let registry = Rc::new(Registry::default());
             let mut members = Vec::new();
-            for work in [1000, 300, 200, 100, LITTLE_WORK - 1, 0] {
-                let member = relaying(&registry, &reactor).await;
-                member.worked(5000);
-                members.push((member, work));
+            for _ in 0..3 {
+                members.push(relaying(&registry, &reactor).await);
             }
-            let waiting = registry.join();
-            registry.weigh();
-            waiting.worked(50);
-            for (member, work) in &members {
-                member.worked(*work);
-            }
-            let going = |members: &[(Membership, u64)]| -> Vec<u64> {
-                let going = members.iter().filter(|(member, _)| member.moves_to().is_some());
-                going.map(|(_, work)| *work).collect()
+            members.push(registry.join());
+            let going = |members: &[Membership]| -> Vec<bool> {
+                members.iter().map(|member| member.moves_to().is_some()).collect()
             };
-            // Of 1657 in all, 546.
-            registry.hand_over(Share::Part(0.33), WorkerId(1));
-            assert_eq!(going(&members), [300, 200]);
-            assert_eq!(members[1].0.moves_to(), Some(WorkerId(1)));
-            // Nothing that is marked already is counted again.
-            registry.hand_over(Share::Part(0.1), WorkerId(1));
-            assert_eq!(going(&members), [300, 200, 100]);
-            members[1].0.stay();
-            assert_eq!(going(&members), [200, 100]);
-            registry.hand_over(Share::All, WorkerId(2));
-            assert_eq!(going(&members), [1000, 200, 100]);
-            assert_eq!(members[0].0.moves_to(), Some(WorkerId(2)));
-            // Little and little makes enough.
-            members[4].0.worked(1);
-            registry.hand_over(Share::All, WorkerId(2));
-            assert_eq!(going(&members), [1000, 200, 100, LITTLE_WORK - 1]);
+            members[0].worked(5000, false);
             registry.weigh();
-            assert!(going(&members).is_empty());
-            assert_eq!(waiting.moves_to(), None);
+            members[1].worked(100, false);
+            members[2].worked(90, true);
+            members[3].worked(100, false);
+            registry.hand_over(Share::All, WorkerId(1));
+            assert_eq!(going(&members), [false, true, true, false]);
+            assert_eq!(members[1].moves_to(), Some(WorkerId(1)));
+            members[1].stay();
+            assert_eq!(going(&members), [false, false, true, false]);
+            registry.weigh();
+            assert_eq!(going(&members), [false; 4]);
+            // Beside a conversation the stream stays.
+            members[1].worked(100, false);
+            members[2].worked(90, true);
+            registry.hand_over(Share::Part(0.9), WorkerId(1));
+            assert_eq!(going(&members), [false, true, false, false]);
+            let long_ago = Instant::now() - FOLLOWED_WITHIN - PERIOD;
+            let order = Move { to: WorkerId(1), since: long_ago };
+            members[1].entry.moves_to.set(Some(order));
+            assert_eq!(going(&members), [false; 4]);
         });
     }
 

@@ -95,6 +95,11 @@ impl Relay {
         (self.client, self.master, momentum)
     }
 
+    /// Whether one of the directions is in bulk.
+    pub fn is_stream(&self) -> bool {
+        self.up.is_bulk() || self.down.is_bulk()
+    }
+
     /// How much work it has made since the last call, in messages.
     pub fn take_work(&mut self) -> u64 {
         std::mem::take(&mut self.work)

@@ -61,7 +61,7 @@ pub async fn go_on(thread: &Thread, member: Membership, parcel: Parcel) -> Left 
     match parcel.open(&thread.reactor) {
         Ok((relay, target, place)) => carry(thread, &member, relay, target, place).await,
         Err(error) => {
-            thread.counts.closed(End::Server);
+            thread.counts.closed(member.stopped().unwrap_or(End::Server));
             warn!(%error, "no memory to carry a session on: it is closed");
             Left::ForGood
         }
@@ -129,7 +129,7 @@ async fn relay_on(thread: &Thread, member: &Membership, relay: &mut Relay, targe
             if let Poll::Ready(Step::Finished(outcome)) = step {
                 return Poll::Ready(Some(Leg::Ended(outcome)));
             }
-            member.worked(relay.take_work());
+            member.worked(relay.take_work(), relay.is_stream());
             if let Some(to) = member.moves_to()
                 && relay.is_at_rest()
             {

@@ -250,7 +250,7 @@ pub fn backlog(socket: &TcpStream) -> io::Result<Backlog> {
 }
 
 /// Closing the socket will reset the connection. Right towards an old master; towards a client it would discard what was sent.
-pub fn reset_on_close(socket: &TcpStream) {
+pub fn reset_on_close(socket: &impl AsFd) {
     // It fails only on a socket that is reset already.
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }

@@ -1,32 +1,38 @@
-//! Over how many of the worker threads the sessions are spread, and which of them part with sessions. Pure: what the threads did in
-//! a period of time goes in, orders come out.
+//! Over how many of the worker threads the sessions are spread, and which of them move. Pure: what the threads did in a period of
+//! time goes in, orders come out; what the sessions of a thread did goes in, those that move come out.
 //!
 //! A message on a thread that is awake already costs less than one that wakes a thread of its own, and where clients, PostgreSQL
-//! and the proxy share the cores, every thread that runs takes its turn from the others. So as few threads as possible carry
-//! what is going on: another one is used when those in use are busy, or when a stream meets small sessions that it would delay.
+//! and the proxy share the cores, every thread that runs takes its turn from the others. So no more threads carry what is going
+//! on than have to. Streams are another matter: they delay what is on the same thread, and get further on several.
 //! Idle sessions stay where they are, and cost nothing there.
+//!
+//! A thread's time on a CPU is what counts, not what it waits for one. Where many others want the CPU, more threads would get a
+//! larger part of it, and take it from PostgreSQL.
 
-/// How often the threads are looked at. One that is overrun gets relief after two looks.
-pub const PERIOD: std::time::Duration = std::time::Duration::from_millis(100);
+use std::cmp::Reverse;
+use std::time::Duration;
 
-/// A thread that is on a CPU for more than this part of the time is busy: what comes in waits for what came before.
-const BUSY: f64 = 0.6;
+/// How often the threads are looked at. Work is moved from a thread two looks after it has become too much for it.
+pub const PERIOD: Duration = Duration::from_millis(100);
+
+/// The part of the time that a thread may be on a CPU before what comes in waits too long for what came before.
+const ROOM: f64 = 0.6;
 /// One thread less is used when each of those that are left would be on a CPU for less than this part of the time. Far enough below
-/// [`BUSY`] that it is not one more again at once.
-const CALM: f64 = 0.3;
+/// [`ROOM`] that it is not one more again at once.
+const CALM: f64 = 0.4;
 /// For so many periods in a row.
 const CALM_PERIODS: u32 = 20;
-/// A thread that moves more bytes than this in a period (a third of a GB/s) is busy too: bytes wait for the memory and for the CPU
-/// time of those who send and receive them, and so several streams get further on several threads, however little each is on a CPU.
-const MUCH: u64 = 32 * 1024 * 1024;
-/// While a thread moves more than this in a period, no thread is given up.
-const STREAM: u64 = 4 * 1024 * 1024;
+/// A thread that moves more bytes in a second has a stream, and no room for anything else, however little it is on a CPU: bytes wait
+/// for the memory, and for those who send and receive them.
+const STREAM: f64 = 40e6;
 /// Two threads that differ by less than this part of the time are left as they are.
 const UNEVEN: f64 = 0.2;
-/// The same, when small sessions are on the same thread as a stream.
-const UNEVEN_BESIDE_STREAM: f64 = 0.02;
+/// The part of the time up to which what threads that are not in use have is brought to one that is.
+const FULL: f64 = ROOM + UNEVEN;
 /// A thread that is not in use and on a CPU for less than this part of the time has nothing that is worth moving.
 const NOTHING: f64 = 0.005;
+/// A session that has made less work than this, in messages, is not worth gathering: it may be over already.
+const LITTLE_WORK: u64 = 8;
 
 /// One of the worker threads, by its place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +43,15 @@ pub struct WorkerId(pub usize);
 pub struct Load {
     /// The part of the time that it was on a CPU.
     pub busy: f64,
-    /// Bytes that it moved.
-    pub bytes: u64,
-    /// How often a stream had to leave it to small sessions.
-    pub pauses: u64,
+    /// Bytes that it moved, for each second.
+    pub rate: f64,
+}
+
+impl Load {
+    /// How much of a thread it takes, at most 1.
+    fn demand(self) -> f64 {
+        if self.rate > STREAM { 1.0 } else { self.busy.clamp(0.0, 1.0) }
+    }
 }
 
 /// How much of its work a thread is to part with.
@@ -50,22 +61,6 @@ pub enum Share {
     All,
     /// This part, above 0 and below 1.
     Part(f64),
-}
-
-impl Share {
-    /// So much of `total`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "a part of a count of messages, whose last digits do not matter"
-    )]
-    pub fn of(self, total: u64) -> u64 {
-        match self {
-            Self::All => total,
-            Self::Part(part) => (total as f64 * part) as u64,
-        }
-    }
 }
 
 /// What a thread is to do.
@@ -89,13 +84,13 @@ pub enum Order {
 pub struct Spread {
     in_use: usize,
     calm_periods: u32,
-    /// The thread whose sessions were weighed in the period that has passed.
-    weighed: Option<WorkerId>,
+    /// The threads whose sessions were weighed in the period that has passed.
+    weighed: Vec<WorkerId>,
 }
 
 impl Default for Spread {
     fn default() -> Self {
-        Self { in_use: 1, calm_periods: 0, weighed: None }
+        Self { in_use: 1, calm_periods: 0, weighed: Vec::new() }
     }
 }
 
@@ -108,37 +103,42 @@ impl Spread {
     /// What follows from a period: the loads of all threads, in their order.
     pub fn decide(&mut self, loads: &[Load]) -> Vec<Order> {
         self.count(loads);
-        let (used, unused) = loads.split_at(self.in_use.min(loads.len()));
-        let Some(idlest) = extreme(used, |load| -load.busy) else { return Vec::new() };
-        let leftover = unused.iter().enumerate().filter(|(_, load)| load.busy > NOTHING);
-        let mut orders: Vec<_> = leftover
-            .map(|(place, _)| Order::HandOver {
-                from: WorkerId(used.len() + place),
-                to: idlest,
-                share: Share::All,
-            })
-            .collect();
-        orders.extend(self.even_out(used, idlest));
+        let demands: Vec<f64> = loads.iter().map(|load| load.demand()).collect();
+        let (used, unused) = demands.split_at(self.in_use.min(loads.len()));
+        let mut ranked: Vec<_> = used.iter().copied().enumerate().collect();
+        let mut orders = Vec::new();
+        for (place, demand) in unused.iter().enumerate().filter(|(_, demand)| **demand > NOTHING) {
+            ranked.sort_by(|one, other| one.1.total_cmp(&other.1));
+            let Some((idlest, its)) = ranked.first_mut() else { continue };
+            let room = FULL - *its;
+            let share = if *demand <= room { Share::All } else { Share::Part(room / demand) };
+            if room > UNEVEN {
+                *its += demand.min(room);
+                let (from, to) = (WorkerId(used.len() + place), WorkerId(*idlest));
+                orders.push(Order::HandOver { from, to, share });
+            }
+        }
+        ranked.sort_by(|one, other| one.1.total_cmp(&other.1));
+        orders.extend(self.even_out(&ranked));
         orders
     }
 
-    /// Uses one thread more or less.
+    /// Uses as many threads as have room for everything.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "there are few threads"
+    )]
     fn count(&mut self, loads: &[Load]) {
-        let used = &loads[..self.in_use.min(loads.len())];
-        let is_mixed = used.iter().any(|load| load.pauses > 0);
-        let is_short = used.iter().any(|load| load.busy > BUSY || load.bytes > MUCH)
-            || (is_mixed && self.in_use == 1);
-        if is_short {
-            self.in_use = (self.in_use + 1).min(loads.len().max(1));
+        let total: f64 = loads.iter().map(|load| load.demand()).sum();
+        let needed = (total / ROOM).ceil() as usize;
+        if needed > self.in_use {
+            self.in_use = needed.min(loads.len().max(1));
             self.calm_periods = 0;
             return;
         }
-        let busy: f64 = loads.iter().map(|load| load.busy).sum();
-        #[expect(clippy::cast_precision_loss, reason = "there are few threads")]
-        let is_calm = self.in_use > 1
-            && !is_mixed
-            && busy < CALM * (self.in_use - 1) as f64
-            && loads.iter().all(|load| load.bytes < STREAM);
+        let is_calm = self.in_use > 1 && total < CALM * (self.in_use - 1) as f64;
         self.calm_periods = if is_calm { self.calm_periods + 1 } else { 0 };
         if self.calm_periods >= CALM_PERIODS {
             self.in_use -= 1;
@@ -146,126 +146,79 @@ impl Spread {
         }
     }
 
-    /// Moves work from the thread that needs it most. Its sessions are weighed first, for a period: what they did long ago says
-    /// nothing.
-    fn even_out(&mut self, used: &[Load], idlest: WorkerId) -> Option<Order> {
-        let weighed = self.weighed.take();
-        let from = extreme(used, |load| if load.pauses > 0 { 1.0 + load.busy } else { load.busy })?;
-        let (high, low) = (used[from.0], used[idlest.0]);
-        let gap = high.busy - low.busy;
-        if gap < if high.pauses > 0 { UNEVEN_BESIDE_STREAM } else { UNEVEN } {
-            return None;
-        }
-        if weighed != Some(from) {
-            self.weighed = Some(from);
-            return Some(Order::Weigh(from));
-        }
-        Some(Order::HandOver { from, to: idlest, share: Share::Part(gap / 2.0 / high.busy) })
+    /// Moves work from the busiest thread to the idlest, from the next to the next but one, and so on. Their sessions are weighed first,
+    /// for a period: what they did long ago says nothing. `ranked` are the threads in use and their demands, the idlest first.
+    fn even_out(&mut self, ranked: &[(usize, f64)]) -> Vec<Order> {
+        let weighed = std::mem::take(&mut self.weighed);
+        let pairs = ranked.iter().zip(ranked.iter().rev()).take(ranked.len() / 2);
+        pairs
+            .filter(|((_, low), (_, high))| high - low >= UNEVEN)
+            .map(|((to, low), (from, high))| {
+                let (from, to) = (WorkerId(*from), WorkerId(*to));
+                if weighed.contains(&from) {
+                    let share = Share::Part((high - low) / 2.0 / high);
+                    return Order::HandOver { from, to, share };
+                }
+                self.weighed.push(from);
+                Order::Weigh(from)
+            })
+            .collect()
     }
 }
 
-/// The thread for which `rank` is highest; the first of equals.
-fn extreme(loads: &[Load], rank: impl Fn(&Load) -> f64) -> Option<WorkerId> {
-    let ranks = loads.iter().map(rank).enumerate();
-    ranks
-        .reduce(|best, next| if next.1 > best.1 { next } else { best })
-        .map(|(place, _)| WorkerId(place))
+/// What one session has done since the sessions of its thread were weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<S> {
+    /// The session.
+    pub session: S,
+    /// How much it had to do, in messages.
+    pub work: u64,
+    /// Whether it is a stream in one direction, and no conversation.
+    pub is_stream: bool,
+}
+
+/// The sessions that are handed over: of a part, the heaviest first, and none that is heavier than what is left of it. Where there are
+/// both streams and conversations only the latter go, so that in the end they are parted.
+pub fn choose<S: Copy>(mut candidates: Vec<Candidate<S>>, share: Share) -> Vec<S> {
+    let part = match share {
+        Share::All => {
+            candidates.retain(|candidate| candidate.work >= LITTLE_WORK);
+            return candidates.iter().map(|candidate| candidate.session).collect();
+        }
+        Share::Part(part) => part,
+    };
+    let total = candidates.iter().fold(0_u64, |sum, candidate| sum.saturating_add(candidate.work));
+    let mut left = part_of(total, part);
+    candidates.retain(|candidate| candidate.work > 0);
+    if candidates.iter().any(|candidate| !candidate.is_stream) {
+        candidates.retain(|candidate| !candidate.is_stream);
+    }
+    candidates.sort_by_key(|candidate| Reverse(candidate.work));
+    // One that is heavier than the part makes the two threads less uneven too, if it is lighter than what they differ by.
+    let last = candidates.last().filter(|lightest| lightest.work < left.saturating_mul(2)).copied();
+    let fitting = candidates.into_iter().filter(|candidate| {
+        let fits = candidate.work <= left;
+        if fits {
+            left -= candidate.work;
+        }
+        fits
+    });
+    let mut chosen: Vec<_> = fitting.map(|candidate| candidate.session).collect();
+    if chosen.is_empty() {
+        chosen.extend(last.map(|lightest| lightest.session));
+    }
+    chosen
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a part of a count of messages, whose last digits do not matter"
+)]
+fn part_of(total: u64, part: f64) -> u64 {
+    (total as f64 * part) as u64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn busy(busy: f64) -> Load {
-        Load { busy, ..Load::default() }
-    }
-
-    fn hand_over(from: usize, to: usize, share: Share) -> Order {
-        Order::HandOver { from: WorkerId(from), to: WorkerId(to), share }
-    }
-
-    /// The orders of several equal periods.
-    fn periods(spread: &mut Spread, loads: &[Load], count: u32) -> Vec<Order> {
-        (0..count).flat_map(|_| spread.decide(loads)).collect()
-    }
-
-    #[test]
-    fn what_one_thread_can_carry_is_brought_to_the_first() {
-        let mut spread = Spread::default();
-        let orders = spread.decide(&[busy(0.1), busy(0.2), busy(0.001)]);
-        assert_eq!(orders, [hand_over(1, 0, Share::All)]);
-        assert_eq!(spread.in_use(), 1);
-    }
-
-    #[test]
-    fn idle_threads_get_no_orders() {
-        let mut spread = Spread::default();
-        assert_eq!(periods(&mut spread, &[busy(0.0); 4], 100), []);
-        assert_eq!(spread.in_use(), 1);
-    }
-
-    #[test]
-    fn a_busy_thread_is_weighed_and_then_relieved_by_half() {
-        let mut spread = Spread::default();
-        assert_eq!(spread.decide(&[busy(0.8), busy(0.0)]), [Order::Weigh(WorkerId(0))]);
-        assert_eq!(spread.decide(&[busy(0.8), busy(0.0)]), [hand_over(0, 1, Share::Part(0.5))]);
-        assert_eq!(spread.decide(&[busy(0.45), busy(0.4)]), []);
-        assert_eq!(spread.in_use(), 2);
-    }
-
-    #[test]
-    fn much_is_busy_however_little_it_costs() {
-        let mut spread = Spread::default();
-        let streams = [Load { busy: 0.4, bytes: 2 * MUCH, pauses: 0 }, busy(0.0)];
-        assert_eq!(spread.decide(&streams), [Order::Weigh(WorkerId(0))]);
-        assert_eq!(spread.decide(&streams), [hand_over(0, 1, Share::Part(0.5))]);
-        assert_eq!(spread.in_use(), 2);
-    }
-
-    #[test]
-    fn as_many_threads_are_used_as_are_busy_and_no_more_than_there_are() {
-        let mut spread = Spread::default();
-        periods(&mut spread, &[busy(0.9); 3], 10);
-        assert_eq!(spread.in_use(), 3);
-        let mut alone = Spread::default();
-        assert_eq!(periods(&mut alone, &[busy(1.0)], 10), []);
-        assert_eq!(alone.in_use(), 1);
-        assert_eq!(Spread::default().decide(&[]), []);
-    }
-
-    #[test]
-    fn a_thread_is_given_up_only_when_it_has_been_calm_for_long() {
-        let mut spread = Spread::default();
-        periods(&mut spread, &[busy(0.9), busy(0.9)], 2);
-        assert_eq!(periods(&mut spread, &[busy(0.1), busy(0.1)], CALM_PERIODS - 1), []);
-        assert_eq!(periods(&mut spread, &[busy(0.25), busy(0.25)], 1), []);
-        assert_eq!(periods(&mut spread, &[busy(0.1), busy(0.1)], CALM_PERIODS - 1), []);
-        assert_eq!(spread.in_use(), 2);
-        let orders = spread.decide(&[busy(0.1), busy(0.1)]);
-        assert_eq!(orders, [hand_over(1, 0, Share::All)]);
-        assert_eq!(spread.in_use(), 1);
-    }
-
-    #[test]
-    fn a_stream_and_small_sessions_are_parted_and_stay_so_while_it_flows() {
-        let mut spread = Spread::default();
-        let mixed = [Load { busy: 0.2, bytes: 2 * STREAM, pauses: 7 }, busy(0.0)];
-        assert_eq!(spread.decide(&mixed), [Order::Weigh(WorkerId(0))]);
-        assert_eq!(spread.decide(&mixed), [hand_over(0, 1, Share::Part(0.5))]);
-        let parted = [Load { busy: 0.15, bytes: 2 * STREAM, pauses: 0 }, busy(0.05)];
-        assert_eq!(periods(&mut spread, &parted, 10 * CALM_PERIODS), []);
-        assert_eq!(spread.in_use(), 2);
-        periods(&mut spread, &[busy(0.0), busy(0.05)], CALM_PERIODS);
-        assert_eq!(spread.in_use(), 1);
-    }
-
-    #[test]
-    fn one_heavy_session_alone_is_weighed_at_times_and_nothing_worse() {
-        let mut spread = Spread::default();
-        let orders = periods(&mut spread, &[busy(1.0), busy(0.0)], 100);
-        let parted = orders.iter().filter(|order| matches!(order, Order::HandOver { .. }));
-        // The thread keeps what is more than the share.
-        assert!(parted.clone().all(|order| *order == hand_over(0, 1, Share::Part(0.5))));
-        assert_eq!(parted.count(), 50);
-    }
-}
+mod tests;

@@ -185,8 +185,18 @@ impl Workers {
     /// Ends the sessions of targets older than `epoch`. True when not one of them can send a byte to its master any more; false
     /// when that took longer than `bound`.
     pub async fn retire(&self, epoch: Epoch, end: End, bound: Duration) -> bool {
-        let retired = self.tell_all(|done| Command::Retire(epoch, end, done));
-        tokio::time::timeout(bound, retired).await.is_ok_and(|all| all)
+        let retired = async || self.tell_all(|done| Command::Retire(epoch, end, done)).await;
+        // A session on its way from one thread to another may be seen by neither. All that had left a thread before its first answer
+        // are in the inbox of another before the second question, and told to end when they are taken out of it.
+        let rounds = if self.workers.len() > 1 { 2 } else { 1 };
+        let all_rounds = async {
+            let mut all = true;
+            for _ in 0..rounds {
+                all &= retired().await;
+            }
+            all
+        };
+        tokio::time::timeout(bound, all_rounds).await.is_ok_and(|all| all)
     }
 
     /// Ends the connections that have no master.

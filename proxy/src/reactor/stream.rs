@@ -46,10 +46,15 @@ impl TcpStream {
     }
 
     /// Takes over a connection that another reactor has [let go](Self::let_go). What is there to read or to say of it is heard of
-    /// at once. Fails when the kernel has no memory for it; the connection is closed then.
-    pub fn adopt(reactor: &Rc<Reactor>, socket: std::net::TcpStream) -> io::Result<Self> {
-        let source = Source::new(reactor, &socket, true)?;
-        Ok(Self { socket, source })
+    /// at once. Fails when the kernel has no memory for it, and gives the connection back.
+    pub fn adopt(
+        reactor: &Rc<Reactor>,
+        socket: std::net::TcpStream,
+    ) -> Result<Self, (io::Error, std::net::TcpStream)> {
+        match Source::new(reactor, &socket, true) {
+            Ok(source) => Ok(Self { socket, source }),
+            Err(error) => Err((error, socket)),
+        }
     }
 
     /// The connection alone, of which this reactor hears nothing more.
@@ -170,6 +175,6 @@ impl TcpListener {
             }
         })
         .await?;
-        TcpStream::adopt(self.source.reactor(), accepted.into())
+        TcpStream::adopt(self.source.reactor(), accepted.into()).map_err(|(error, _)| error)
     }
 }

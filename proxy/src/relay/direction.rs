@@ -120,6 +120,10 @@ impl Direction {
         self.state == State::Running && self.pending() == 0
     }
 
+    pub(super) fn is_bulk(&self) -> bool {
+        self.bulk.is_some()
+    }
+
     /// Lets go of the source at rest.
     pub(super) fn leave(mut self, source: &TcpStream) -> Momentum {
         debug_assert!(self.is_at_rest(), "bytes would be lost");

@@ -3,6 +3,7 @@
 use crate::limits::Place;
 use crate::reactor::{Reactor, TcpStream};
 use crate::relay::{Momentum, Relay};
+use crate::socket;
 use crate::target::{Epoch, Target};
 use std::io;
 use std::rc::Rc;
@@ -32,10 +33,17 @@ impl Parcel {
         self.target.epoch
     }
 
-    /// Puts the relay together on this thread. Fails when the kernel has no memory for it; both sockets are closed then.
+    /// Puts the relay together on this thread. Fails when the kernel has no memory for it; both sockets are closed then, the master's
+    /// with a reset.
     pub(super) fn open(self, reactor: &Rc<Reactor>) -> io::Result<(Relay, Arc<Target>, Place)> {
-        let client = TcpStream::adopt(reactor, self.client)?;
-        let master = TcpStream::adopt(reactor, self.master)?;
+        let master = TcpStream::adopt(reactor, self.master).map_err(|(error, master)| {
+            socket::reset_on_close(&master);
+            error
+        })?;
+        let client = TcpStream::adopt(reactor, self.client).map_err(|(error, _)| {
+            socket::reset_on_close(&master);
+            error
+        })?;
         let relay = Relay::resume(Rc::new(client), Rc::new(master), self.momentum);
         Ok((relay, self.target, self.place))
     }

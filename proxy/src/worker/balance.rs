@@ -44,7 +44,6 @@ pub(super) struct Watched {
 struct Reading {
     on_cpu: Duration,
     bytes: u64,
-    pauses: u64,
 }
 
 impl Watched {
@@ -53,7 +52,6 @@ impl Watched {
         Ok(Reading {
             on_cpu: self.clock.read()?,
             bytes: totals.bytes_up.wrapping_add(totals.bytes_down),
-            pauses: totals.bulk_pauses,
         })
     }
 
@@ -68,11 +66,12 @@ impl Watched {
 }
 
 impl Reading {
+    #[expect(clippy::cast_precision_loss, reason = "a rate, whose last digits do not matter")]
     fn load_since(self, earlier: Self, passed: Duration) -> Load {
+        let passed = passed.as_secs_f64();
         Load {
-            busy: self.on_cpu.saturating_sub(earlier.on_cpu).as_secs_f64() / passed.as_secs_f64(),
-            bytes: self.bytes.wrapping_sub(earlier.bytes),
-            pauses: self.pauses.wrapping_sub(earlier.pauses),
+            busy: self.on_cpu.saturating_sub(earlier.on_cpu).as_secs_f64() / passed,
+            rate: self.bytes.wrapping_sub(earlier.bytes) as f64 / passed,
         }
     }
 }
@@ -132,11 +131,16 @@ mod tests {
                 now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock");
             }
             done.send(()).expect("somebody waits");
+            // It sleeps until the clock is read twice.
             let _ = gone.recv();
         });
         worked.recv().expect("it has worked");
         let after_work = clock.read().expect("its clock");
         assert!(after_work >= Duration::from_millis(20), "{after_work:?}");
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(20) {}
+        let after_waiting = clock.read().expect("its clock");
+        assert!(after_waiting < after_work + Duration::from_millis(10), "{after_waiting:?}");
         let ours = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
         assert!(ours.expect("a clock") < after_work, "it is another thread's");
         drop(go);

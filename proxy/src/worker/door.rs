@@ -32,7 +32,7 @@ impl Doors {
 pub struct Door(mpsc::OwnedPermit<Command>);
 
 impl Door {
-    /// The other thread carries the session on. Should it have ended meanwhile, the sockets are closed.
+    /// The other thread carries the session on. Should it have ended meanwhile, the session ends with it.
     pub(crate) fn send(self, parcel: Parcel) {
         self.0.send(Command::Adopt(Box::new(parcel)));
     }

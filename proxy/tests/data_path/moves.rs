@@ -1,6 +1,6 @@
 //! Sessions go on on another thread, and nobody at their ends can tell.
 
-use crate::pauses::{Chatters, stream};
+use crate::pauses::stream;
 use crate::proxy::{
     Master, Proxy, eventually, expect_bytes, expect_end, raw, send, session, within,
 };
@@ -9,7 +9,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 use stolon_proxy::outcome::End;
-use stolon_proxy::relay::RelayMode;
+use stolon_proxy::relay::{RelayMode, Tuning};
+use stolon_proxy::settings::Settings;
 use stolon_proxy::spread::{Order, Share, WorkerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -178,6 +179,18 @@ impl Side {
     }
 }
 
+/// How many sockets of this machine are connected to the port.
+fn established(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table of sockets");
+    let connected = |line: &&str| {
+        let mut words = line.split_whitespace().skip(2);
+        let remote = words.next().and_then(|address| address.rsplit_once(':'));
+        remote.is_some_and(|(_, its)| u16::from_str_radix(its, 16) == Ok(port))
+            && words.next() == Some("01")
+    };
+    table.lines().filter(connected).count()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_on_its_way_is_ended_with_its_target() {
     const SESSIONS: usize = 20;
@@ -191,6 +204,8 @@ async fn whoever_is_on_its_way_is_ended_with_its_target() {
             eventually("moves", || moves(&proxy) > before + 5 * SESSIONS as u64).await;
             let epoch = proxy.routing.hold();
             assert!(proxy.workers.retire(epoch, End::Target, BOUND).await);
+            // Not one byte is on its way to it any more, not even in a socket's buffer.
+            assert_eq!(established(master.address.port()), 0);
             for talk in talks {
                 expect_both_ends(talk).await;
             }
@@ -227,25 +242,47 @@ async fn whoever_is_on_its_way_is_waited_for_and_ended_with_all() {
     }
 }
 
-/// The balance itself: what is going on gathers on the first thread, and a stream that would delay the others is alone again.
+/// The balance itself: what is going on gathers on the first thread, and leaves a stream that would delay it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_gather_and_part_with_a_stream() {
-    let (proxy, master, mut client, mut server) = session(raw()).await;
+    const SESSIONS: usize = 16;
+    let tuning = Tuning { small_segment: 0, measured: 1, ..Tuning::default() };
+    let (proxy, master, mut client, mut server) = session(Settings { tuning, ..raw() }).await;
     assert_eq!(proxy.workers.in_use(), 1);
-    let chatters = Chatters::start(&proxy, &master).await;
-    eventually("some have moved", || moves(&proxy) > 0).await;
-    within("a second thread", async {
-        while proxy.workers.in_use() < 2 {
-            stream(&mut server, &mut client).await;
+    let mut sessions = Vec::new();
+    for _ in 0..SESSIONS {
+        sessions.push(tokio::join!(proxy.connect(), master.accept()));
+    }
+    // So slow that one thread is enough.
+    let mut pace = tokio::time::interval(Duration::from_millis(1));
+    let mut number = 0;
+    let talk = async {
+        loop {
+            for (client, server) in &mut sessions {
+                exchange(client, server, number).await;
+                number += 1;
+                pace.tick().await;
+            }
         }
-    })
-    .await;
-    let before = moves(&proxy);
-    within("more moves", async {
-        while moves(&proxy) == before {
-            stream(&mut server, &mut client).await;
-        }
-    })
-    .await;
-    chatters.stop().await;
+    };
+    let gathered_and_parted = async {
+        eventually("some have moved", || moves(&proxy) > 0).await;
+        within("a stream alone on its thread", async {
+            while proxy.workers.in_use() < 2 {
+                stream(&mut server, &mut client).await;
+            }
+            loop {
+                let pauses = proxy.workers.totals().bulk_pauses;
+                stream(&mut server, &mut client).await;
+                if proxy.workers.totals().bulk_pauses == pauses {
+                    break;
+                }
+            }
+        })
+        .await;
+    };
+    tokio::select! {
+        () = gathered_and_parted => {}
+        () = talk => unreachable!("it has no end"),
+    }
 }

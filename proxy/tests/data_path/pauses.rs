@@ -25,13 +25,13 @@ fn relaying((mode, small_segment): (RelayMode, u64)) -> Settings {
 }
 
 /// Small sessions that never stop talking.
-pub struct Chatters {
+struct Chatters {
     are_over: Arc<AtomicBool>,
     all: JoinSet<()>,
 }
 
 impl Chatters {
-    pub async fn start(proxy: &Proxy, master: &Master) -> Self {
+    async fn start(proxy: &Proxy, master: &Master) -> Self {
         let (are_over, mut all) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         for _ in 0..CHATTERS {
             let (mut asking, mut answering) = tokio::join!(proxy.connect(), master.accept());
@@ -48,7 +48,7 @@ impl Chatters {
         Self { are_over, all }
     }
 
-    pub async fn stop(self) {
+    async fn stop(self) {
         self.are_over.store(true, Relaxed);
         self.all.join_all().await;
     }
