@@ -414,3 +414,6 @@ async fn look_for_the_dead(workers: Vec<mpsc::WeakSender<Command>>, bound: Durat
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub struct Parcel {
 
 impl Parcel {
     /// Takes apart a relay that is at rest. None when somebody else still has one of its sockets; the session is lost then.
-    pub(super) fn pack(relay: Relay, target: Arc<Target>, place: Place) -> Option<Self> {
+    pub(crate) fn pack(relay: Relay, target: Arc<Target>, place: Place) -> Option<Self> {
         let (client, master, momentum) = relay.leave();
         let (client, master) = (Rc::into_inner(client)?, Rc::into_inner(master)?);
         Some(Self { client: client.let_go(), master: master.let_go(), momentum, target, place })

@@ -137,12 +137,11 @@ mod tests {
         worked.recv().expect("it has worked");
         let after_work = clock.read().expect("its clock");
         assert!(after_work >= Duration::from_millis(20), "{after_work:?}");
+        // Another thread's work is not its own.
         let began = Instant::now();
         while began.elapsed() < Duration::from_millis(20) {}
         let after_waiting = clock.read().expect("its clock");
         assert!(after_waiting < after_work + Duration::from_millis(10), "{after_waiting:?}");
-        let ours = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
-        assert!(ours.expect("a clock") < after_work, "it is another thread's");
         drop(go);
         thread.join().expect("it ends");
     }

@@ -1,0 +1,76 @@
+use super::*;
+use crate::fence::boottime;
+use crate::reactor::TcpStream as Ours;
+use crate::reactor::tests::run;
+use crate::relay::Relay;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use stolon_model::generation::Generation;
+use stolon_model::uid::DbUid;
+
+/// A connection, both ends.
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let ours = TcpStream::connect(listener.local_addr().expect("its address"));
+    let (theirs, _) = listener.accept().expect("the other end");
+    theirs.set_read_timeout(Some(Duration::from_secs(60))).expect("a bound");
+    (ours.expect("a connection"), theirs)
+}
+
+/// A session of the current target that has left its thread and has not come to another, and its two peers.
+fn on_its_way(routing: &Routing, settings: &Settings) -> (Parcel, TcpStream, TcpStream) {
+    let ((client, its), (master, theirs)) = (pair(), pair());
+    let target = routing.load().target().cloned().expect("a target");
+    let place = settings.connections.take().expect("a place");
+    let (packed, parcel) = std::sync::mpsc::channel();
+    run(move |reactor| async move {
+        let adopt = |socket: TcpStream| {
+            socket.set_nonblocking(true).expect("it does not block");
+            Rc::new(Ours::adopt(&reactor, socket).expect("a socket of the reactor"))
+        };
+        let relay = Relay::new(adopt(client), adopt(master), Vec::new());
+        let parcel = Parcel::pack(relay, target, place).expect("nobody else has its sockets");
+        packed.send(parcel).expect("it is waited for");
+    });
+    (parcel.recv().expect("a parcel"), its, theirs)
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_when_its_target_goes_is_ended_before_a_second_answer() {
+    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
+    let workers = Workers::start(2, &routing, &settings).expect("threads");
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let deadline = boottime() + Duration::from_secs(3600);
+    routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    let (parcel, mut client, mut master) = on_its_way(&routing, &settings);
+    let epoch = routing.hold();
+    let ask = async || workers.tell_all(|done| Command::Retire(epoch, End::Fence, done)).await;
+    assert!(ask().await, "there is no session yet");
+    workers.workers[1].send(Command::Adopt(Box::new(parcel))).await.expect("the thread lives");
+    assert!(ask().await);
+    let reset = master.read(&mut [0]).expect_err("a reset");
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(client.read(&mut [0]).expect("an end in order"), 0);
+    drop(client);
+    workers.empty().await;
+    assert_eq!(workers.totals().closed_by(End::Fence), 1);
+    assert_eq!(settings.connections.taken(), 0);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_when_all_are_ended_is_ended_when_it_comes() {
+    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
+    let workers = Workers::start(2, &routing, &settings).expect("threads");
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let deadline = boottime() + Duration::from_secs(3600);
+    routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    let (parcel, client, _master) = on_its_way(&routing, &settings);
+    workers.stop_all(End::Drain).await;
+    let mut empty = std::pin::pin!(workers.empty());
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut empty).await;
+    assert!(early.is_err(), "it is not in a registry, and still it is there");
+    workers.workers[0].send(Command::Adopt(Box::new(parcel))).await.expect("the thread lives");
+    drop(client);
+    tokio::time::timeout(Duration::from_secs(60), empty).await.expect("all are gone");
+    assert_eq!(workers.totals().closed_by(End::Drain), 1);
+}
