@@ -60,7 +60,7 @@ test-replacement: ## Mix our binaries with those in STOLON_PEER=<directory>, and
 PEER := stolon-tests/peer
 
 .PHONY: bench
-bench: ## Measure the data path beside HAProxy, nginx and PgBouncer, in 5 to 30 rounds; results in bench/results
+bench: ## Measure the data path beside HAProxy, nginx and PgBouncer, in 5 to 20 rounds; results in bench/results
 	@scripts/deps bench
 	cargo build --locked --release -p stolon-proxy -p stolon-bench
 	target/release/compare --out bench/results

@@ -53,7 +53,7 @@ const MOST_ROUNDS: usize = 500;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Size {
-    /// Everything, 5 rounds and 25 further ones of what is close
+    /// Everything, 5 rounds and 15 further ones of what is close
     Full,
     /// What matters most, 3 short rounds and 2 further ones of what is close
     Quick,

@@ -60,7 +60,7 @@ impl Scale {
     /// Everything, at least five rounds.
     pub const FULL: Self = Self {
         rounds: 5,
-        further_rounds: 25,
+        further_rounds: 15,
         span: Duration::from_millis(1000),
         message_span: Duration::from_millis(500),
         copy_bytes: 1024 * 1024 * 1024,
