@@ -38,7 +38,8 @@ struct Move {
     since: Instant,
 }
 
-/// How long a session may take to follow an order to move. Much later the order has lost its reason.
+/// How long a session may take to follow an order to move, if its thread is not weighed before. Much later the order has lost its
+/// reason.
 const FOLLOWED_WITHIN: Duration = PERIOD.saturating_mul(20);
 
 impl Entry {
@@ -139,8 +140,11 @@ impl Registry {
     /// they have something to do.
     pub fn hand_over(&self, share: Share, to: WorkerId) {
         let entries = self.entries.borrow();
-        let relayed = entries.iter().flatten().filter(|entry| entry.sockets.borrow().is_some());
-        let candidates = relayed.map(|entry| Candidate {
+        let active = entries
+            .iter()
+            .flatten()
+            .filter(|entry| entry.work.get() > 0 && entry.sockets.borrow().is_some());
+        let candidates = active.map(|entry| Candidate {
             session: entry,
             work: entry.work.get(),
             is_stream: entry.is_stream.get(),

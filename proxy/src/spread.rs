@@ -22,9 +22,9 @@ const ROOM: f64 = 0.6;
 const CALM: f64 = 0.4;
 /// For so many periods in a row.
 const CALM_PERIODS: u32 = 20;
-/// A thread that moves more bytes in a second has a stream, and no room for anything else, however little it is on a CPU: bytes wait
-/// for the memory, and for those who send and receive them.
-const STREAM: f64 = 40e6;
+/// A thread that moves so many bytes in a second has no room for anything else, however little it is on a CPU: bytes wait for the
+/// memory, and for those who send and receive them.
+const STREAM: f64 = 100e6;
 /// Two threads that differ by less than this part of the time are left as they are.
 const UNEVEN: f64 = 0.2;
 /// The part of the time up to which what threads that are not in use have is brought to one that is.
@@ -50,7 +50,11 @@ pub struct Load {
 impl Load {
     /// How much of a thread it takes, at most 1.
     fn demand(self) -> f64 {
-        if self.rate > STREAM { 1.0 } else { self.busy.clamp(0.0, 1.0) }
+        self.busy.max(self.rate / STREAM).clamp(0.0, 1.0)
+    }
+
+    fn is_stream(self) -> bool {
+        self.rate >= STREAM
     }
 }
 
@@ -86,11 +90,13 @@ pub struct Spread {
     calm_periods: u32,
     /// The threads whose sessions were weighed in the period that has passed.
     weighed: Vec<WorkerId>,
+    /// How often it was decided.
+    looks: usize,
 }
 
 impl Default for Spread {
     fn default() -> Self {
-        Self { in_use: 1, calm_periods: 0, weighed: Vec::new() }
+        Self { in_use: 1, calm_periods: 0, weighed: Vec::new(), looks: 0 }
     }
 }
 
@@ -104,41 +110,29 @@ impl Spread {
     pub fn decide(&mut self, loads: &[Load]) -> Vec<Order> {
         self.count(loads);
         let demands: Vec<f64> = loads.iter().map(|load| load.demand()).collect();
-        let (used, unused) = demands.split_at(self.in_use.min(loads.len()));
-        let mut ranked: Vec<_> = used.iter().copied().enumerate().collect();
-        let mut orders = Vec::new();
-        for (place, demand) in unused.iter().enumerate().filter(|(_, demand)| **demand > NOTHING) {
-            ranked.sort_by(|one, other| one.1.total_cmp(&other.1));
-            let Some((idlest, its)) = ranked.first_mut() else { continue };
-            let room = FULL - *its;
-            let share = if *demand <= room { Share::All } else { Share::Part(room / demand) };
-            if room > UNEVEN {
-                *its += demand.min(room);
-                let (from, to) = (WorkerId(used.len() + place), WorkerId(*idlest));
-                orders.push(Order::HandOver { from, to, share });
+        let mut orders = loop {
+            let (used, unused) = demands.split_at(self.in_use.min(demands.len()));
+            match gather(used, unused) {
+                Some(orders) => break orders,
+                None => self.in_use += 1,
             }
-        }
-        ranked.sort_by(|one, other| one.1.total_cmp(&other.1));
-        orders.extend(self.even_out(&ranked));
+        };
+        orders.extend(self.even_out(&demands[..self.in_use.min(demands.len())]));
         orders
     }
 
-    /// Uses as many threads as have room for everything.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "there are few threads"
-    )]
+    /// Uses as many threads as have room for everything: one for each stream, and those that the rest takes.
     fn count(&mut self, loads: &[Load]) {
-        let total: f64 = loads.iter().map(|load| load.demand()).sum();
-        let needed = (total / ROOM).ceil() as usize;
+        let streams = loads.iter().filter(|load| load.is_stream()).count();
+        let rest: f64 =
+            loads.iter().filter(|load| !load.is_stream()).map(|load| load.demand()).sum();
+        let needed = (streams + threads_for(rest, ROOM)).min(loads.len());
         if needed > self.in_use {
-            self.in_use = needed.min(loads.len().max(1));
+            self.in_use = needed;
             self.calm_periods = 0;
             return;
         }
-        let is_calm = self.in_use > 1 && total < CALM * (self.in_use - 1) as f64;
+        let is_calm = streams + threads_for(rest, CALM) < self.in_use;
         self.calm_periods = if is_calm { self.calm_periods + 1 } else { 0 };
         if self.calm_periods >= CALM_PERIODS {
             self.in_use -= 1;
@@ -146,10 +140,18 @@ impl Spread {
         }
     }
 
-    /// Moves work from the busiest thread to the idlest, from the next to the next but one, and so on. Their sessions are weighed first,
-    /// for a period: what they did long ago says nothing. `ranked` are the threads in use and their demands, the idlest first.
-    fn even_out(&mut self, ranked: &[(usize, f64)]) -> Vec<Order> {
+    /// Moves work from the busiest of the threads in use to the idlest, from the next to the next but one, and so on. Their sessions are
+    /// weighed first, for a period: what they did long ago says nothing.
+    fn even_out(&mut self, used: &[f64]) -> Vec<Order> {
         let weighed = std::mem::take(&mut self.weighed);
+        let mut ranked: Vec<_> = used.iter().copied().enumerate().collect();
+        // Of threads that are equally full one may have a single session, which cannot be parted: each comes first in its turn, for
+        // the two looks that it takes.
+        let turn = self.looks / 2;
+        self.looks = self.looks.wrapping_add(1);
+        let first = turn.checked_rem(ranked.len()).unwrap_or(0);
+        ranked.rotate_left(first);
+        ranked.sort_by(|one, other| one.1.total_cmp(&other.1));
         let pairs = ranked.iter().zip(ranked.iter().rev()).take(ranked.len() / 2);
         pairs
             .filter(|((_, low), (_, high))| high - low >= UNEVEN)
@@ -164,6 +166,31 @@ impl Spread {
             })
             .collect()
     }
+}
+
+/// At least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a thread takes part in it with at most 1"
+)]
+fn threads_for(demand: f64, each: f64) -> usize {
+    ((demand / each).ceil() as usize).max(1)
+}
+
+/// Brings what the threads that are not in use have to those that are: each to the one that is the idlest with what it gets. None when
+/// there is no room for it.
+fn gather(used: &[f64], unused: &[f64]) -> Option<Vec<Order>> {
+    let mut filled = used.to_vec();
+    let mut orders = Vec::new();
+    for (place, demand) in unused.iter().enumerate().filter(|(_, demand)| **demand > NOTHING) {
+        let idlest = filled.iter_mut().enumerate().min_by(|one, other| one.1.total_cmp(other.1));
+        let (to, its) = idlest.filter(|(_, its)| **its + demand <= FULL)?;
+        *its += demand;
+        let from = WorkerId(used.len() + place);
+        orders.push(Order::HandOver { from, to: WorkerId(to), share: Share::All });
+    }
+    Some(orders)
 }
 
 /// What one session has done since the sessions of its thread were weighed.
@@ -194,8 +221,12 @@ pub fn choose<S: Copy>(mut candidates: Vec<Candidate<S>>, share: Share) -> Vec<S
         candidates.retain(|candidate| !candidate.is_stream);
     }
     candidates.sort_by_key(|candidate| Reverse(candidate.work));
-    // One that is heavier than the part makes the two threads less uneven too, if it is lighter than what they differ by.
-    let last = candidates.last().filter(|lightest| lightest.work < left.saturating_mul(2)).copied();
+    // The part is half of what two threads differ by. One that is heavier makes them less uneven too, by half if it is not half as
+    // heavy again.
+    let last = candidates
+        .last()
+        .filter(|lightest| lightest.work.saturating_mul(2) <= left.saturating_mul(3))
+        .copied();
     let fitting = candidates.into_iter().filter(|candidate| {
         let fits = candidate.work <= left;
         if fits {

@@ -28,14 +28,8 @@ fn what_one_thread_cannot_carry_is_not_brought_to_it_first() {
     let mut spread = Spread::default();
     assert_eq!(spread.decide(&[busy(0.65); 4]), []);
     assert_eq!(spread.in_use(), 4);
-    let mut spread = Spread::default();
-    // Three have room for all of it; what the fourth has goes as far as there is room for it.
-    let orders = spread.decide(&[busy(0.4), busy(0.4), busy(0.4), busy(0.5)]);
-    let Some(Order::HandOver { from, to, share: Share::Part(part) }) = orders.first() else {
-        panic!("{orders:?}")
-    };
-    assert_eq!((*from, *to, spread.in_use()), (WorkerId(3), WorkerId(0), 3));
-    assert!((part - 0.8).abs() < 1e-9, "{part}");
+    // Three have room for all of it together, but none for what the fourth has.
+    assert_eq!(Spread::default().decide(&[busy(0.4), busy(0.4), busy(0.4), busy(0.5)]), []);
     let mut spread = Spread::default();
     let orders = spread.decide(&[busy(0.1), busy(0.2), busy(0.3), busy(0.25)]);
     // Each to the one that is the idlest with what it gets.
@@ -64,7 +58,7 @@ fn a_stream_takes_a_thread_however_little_it_costs() {
     let mut spread = Spread::default();
     assert_eq!(spread.decide(&[STREAMING, busy(0.0), busy(0.0)]), [Order::Weigh(WorkerId(0))]);
     // And no more than one beside it.
-    periods(&mut spread, &[STREAMING, busy(0.1), busy(0.0)], 100);
+    periods(&mut spread, &[STREAMING, busy(0.5), busy(0.0)], 100);
     assert_eq!(spread.in_use(), 2);
     // What is left over does not go where the stream is.
     let orders = spread.decide(&[STREAMING, busy(0.1), busy(0.05)]);
@@ -115,7 +109,7 @@ fn of_a_part_the_heaviest_go_that_fit() {
 #[test]
 fn one_that_does_not_fit_goes_if_it_evens_out() {
     assert_eq!(choose(candidates([500, 450], &[]), Share::Part(0.33)), [1]);
-    assert!(choose(candidates([500, 450], &[]), Share::Part(0.2)).is_empty());
+    assert!(choose(candidates([500, 450], &[]), Share::Part(0.3)).is_empty());
     assert!(choose(candidates([1001], &[]), Share::Part(0.5)).is_empty());
     assert!(choose::<usize>(Vec::new(), Share::Part(0.5)).is_empty());
 }
@@ -184,7 +178,7 @@ impl Model {
                         .map(|(place, session)| Candidate {
                             session: place,
                             work: session.work,
-                            is_stream: session.rate > STREAM,
+                            is_stream: session.rate > STREAM / 2.0,
                         })
                         .collect();
                     for place in choose(candidates, share) {
@@ -298,26 +292,61 @@ fn streams_are_spread_over_all_threads() {
 
 #[test]
 fn whatever_there_is_it_settles_without_a_thread_that_is_overrun_beside_idle_ones() {
-    for seed in 0..300 {
+    for seed in 0..400 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let threads = rng.usize(2..=8);
         let most = [0.001, 0.01, 0.05, 0.2][rng.usize(..4)];
-        let sessions: Vec<_> = (0..rng.usize(1..400)).map(|_| (rng.f64() * most, 0.0)).collect();
-        let total: f64 = sessions.iter().map(|(takes, _)| takes).sum();
+        // What a CPU second moves: small messages, large ones, and answers that are nearly streams.
+        let density = [0.0, 50e6, 300e6][rng.usize(..3)];
+        let sessions: Vec<_> = (0..rng.usize(1..400))
+            .map(|_| {
+                let takes = rng.f64() * most;
+                (takes, takes * density)
+            })
+            .collect();
         let mut model = Model::new(threads, sessions);
         for session in &mut model.sessions {
             session.on = rng.usize(..threads);
         }
-        model.periods(200);
-        let before = model.moves;
-        model.periods(200);
-        assert!(model.moves <= before + 20, "seed {seed}: {} moves", model.moves - before);
+        let each = |model: &Model, thread: usize| {
+            let here = model.sessions.iter().filter(|session| session.on == thread);
+            here.map(|its| its.takes.max(its.rate / STREAM)).sum::<f64>()
+        };
+        let total: f64 = (0..threads).map(|thread| each(&model, thread)).sum();
         let fair = total / threads as f64;
         if fair > 0.9 {
             // Nobody can see who would do more.
             continue;
         }
-        let bound = (fair + UNEVEN + most).max(ROOM + UNEVEN + most);
-        assert!(model.busiest() <= bound, "seed {seed}: {} of {fair}", model.busiest());
+        model.periods(200);
+        let before = model.moves;
+        model.periods(200);
+        assert_eq!(model.moves, before, "seed {seed}: it never settles");
+        let most = most.max(most * density / STREAM);
+        let bound = (fair + UNEVEN + most).max(FULL + most);
+        let busiest = (0..threads).map(|thread| each(&model, thread)).fold(0.0, f64::max);
+        assert!(busiest <= bound, "seed {seed}: {busiest} of {fair}");
     }
+}
+
+#[test]
+fn conversations_of_much_do_not_wander() {
+    for (threads, sessions) in [
+        (2, vec![(0.02, 4.5e6); 10]),
+        (2, vec![(0.1, 35e6); 3]),
+        (2, vec![(0.02, 5e6); 14]),
+        (2, vec![(0.02, 11e6); 14]),
+        (4, vec![(0.1, 90e6); 6]),
+        (4, vec![(0.1, 110e6); 6]),
+    ] {
+        Model::new(threads, sessions).settle();
+    }
+}
+
+#[test]
+fn a_stream_beside_what_one_thread_can_carry_takes_two_threads() {
+    let stream = std::iter::once((0.25, 600e6));
+    let mut model = Model::new(4, stream.chain(vec![(0.01, 0.0); 50]));
+    model.settle();
+    assert_eq!(model.spread.in_use(), 2);
 }

@@ -255,6 +255,14 @@ async fn sessions_gather_and_part_with_a_stream() {
     }
     // So slow that one thread is enough.
     let mut pace = tokio::time::interval(Duration::from_millis(1));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The stream's session is on the thread where all will be.
+    for number in 0..10 {
+        exchange(&mut client, &mut server, number).await;
+    }
+    let order = Order::HandOver { from: WorkerId(1), to: WorkerId(0), share: Share::All };
+    proxy.workers.order(order).await.expect("the threads live");
+    exchange(&mut client, &mut server, 10).await;
     let mut number = 0;
     let talk = async {
         loop {
@@ -268,13 +276,12 @@ async fn sessions_gather_and_part_with_a_stream() {
     let gathered_and_parted = async {
         eventually("some have moved", || moves(&proxy) > 0).await;
         within("a stream alone on its thread", async {
-            while proxy.workers.in_use() < 2 {
-                stream(&mut server, &mut client).await;
-            }
+            let before = moves(&proxy);
             loop {
                 let pauses = proxy.workers.totals().bulk_pauses;
                 stream(&mut server, &mut client).await;
-                if proxy.workers.totals().bulk_pauses == pauses {
+                let no_pause = proxy.workers.totals().bulk_pauses == pauses;
+                if no_pause && proxy.workers.in_use() == 2 && moves(&proxy) > before {
                     break;
                 }
             }
