@@ -67,7 +67,7 @@ bench: ## Measure the data path beside HAProxy, nginx and PgBouncer, in 5 to 20 
 	cargo bench --locked -p stolon-bench --bench data_path
 
 .PHONY: bench-quick
-bench-quick: ## The same in less than 4 minutes, for a first look; results in bench/results/work
+bench-quick: ## The same in about 4 minutes, for a first look; results in bench/results/work
 	@scripts/deps bench
 	cargo build --locked --release -p stolon-proxy -p stolon-bench
 	target/release/compare --scale quick --out bench/results/work

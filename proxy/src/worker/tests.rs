@@ -17,6 +17,16 @@ fn pair() -> (TcpStream, TcpStream) {
     (ours.expect("a connection"), theirs)
 }
 
+/// Two threads with a target.
+fn two_threads() -> (Workers, Arc<Routing>, Arc<Settings>) {
+    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
+    let workers = Workers::start(2, &routing, &settings).expect("threads");
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let deadline = boottime() + Duration::from_secs(3600);
+    routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    (workers, routing, settings)
+}
+
 /// A session of the current target that has left its thread and has not come to another, and its two peers.
 fn on_its_way(routing: &Routing, settings: &Settings) -> (Parcel, TcpStream, TcpStream) {
     let ((client, its), (master, theirs)) = (pair(), pair());
@@ -37,11 +47,7 @@ fn on_its_way(routing: &Routing, settings: &Settings) -> (Parcel, TcpStream, Tcp
 
 #[tokio::test]
 async fn what_is_on_its_way_when_its_target_goes_is_ended_before_a_second_answer() {
-    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
-    let workers = Workers::start(2, &routing, &settings).expect("threads");
-    let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let deadline = boottime() + Duration::from_secs(3600);
-    routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    let (workers, routing, settings) = two_threads();
     let (parcel, mut client, mut master) = on_its_way(&routing, &settings);
     let epoch = routing.hold();
     let ask = async || workers.tell_all(|done| Command::Retire(epoch, End::Fence, done)).await;
@@ -60,11 +66,7 @@ async fn what_is_on_its_way_when_its_target_goes_is_ended_before_a_second_answer
 
 #[tokio::test]
 async fn what_is_on_its_way_when_all_are_ended_is_ended_when_it_comes() {
-    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
-    let workers = Workers::start(2, &routing, &settings).expect("threads");
-    let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let deadline = boottime() + Duration::from_secs(3600);
-    routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    let (workers, routing, settings) = two_threads();
     let (parcel, client, _master) = on_its_way(&routing, &settings);
     workers.stop_all(End::Drain).await;
     let mut empty = std::pin::pin!(workers.empty());
