@@ -55,8 +55,9 @@ pub async fn idle(peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
 pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
     let clients = connect_all(peer.port, usize::try_from(case.size)?).await?;
     let mut ending = JoinSet::new();
-    for mut client in clients {
-        ending.spawn(async move { client.ended().await });
+    let mut over = Vec::with_capacity(clients.len());
+    for client in clients {
+        ending.spawn(client.ended());
     }
     let before = peer.cpu_seconds();
     let began = if let Some(steering) = &mut peer.steering {
@@ -69,7 +70,9 @@ pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
     };
     let mut last = began;
     while let Some(ended) = ending.join_next().await {
-        last = last.max(ended??);
+        let (at, client) = ended??;
+        last = last.max(at);
+        over.push(client);
     }
     let mut readings = vec![Reading::lower("time", "ms", (last - began).as_secs_f64() * 1000.0)];
     readings.extend(Reading::cpu_each(peer, before, case.size as f64));

@@ -44,15 +44,17 @@ pub async fn measure(sessions: usize, rounds: usize, promised: f64) -> Result<[F
             Ok(())
         })
         .await?;
-        let mut clients = JoinSet::new();
-        for mut client in connect_all(listen.number, sessions).await? {
-            clients.spawn(async move { client.ended().await });
+        let (mut clients, mut over) = (JoinSet::new(), Vec::with_capacity(sessions));
+        for client in connect_all(listen.number, sessions).await? {
+            clients.spawn(client.ended());
         }
         let began = steering.appoint(new).await?;
         let first = tokio::spawn(first_served(listen.number, new));
         let mut last = began;
         while let Some(ended) = clients.join_next().await {
-            last = last.max(ended??);
+            let (at, client) = ended??;
+            last = last.max(at);
+            over.push(client);
         }
         closed.push((last - began).as_secs_f64() * 1000.0);
         served.push((first.await?? - began).as_secs_f64() * 1000.0);
