@@ -22,6 +22,9 @@ pub(super) struct TaskId {
     serial: u64,
 }
 
+/// Patient tasks that one turn takes up: a millisecond or two of closing sockets, no more than the events of a full turn take.
+pub(super) const PATIENT_OF_A_TURN: usize = 128;
+
 /// What a task does, and what it is woken by from elsewhere.
 struct Work {
     future: Pin<Box<dyn Future<Output = ()>>>,
@@ -46,6 +49,8 @@ impl std::fmt::Debug for Task {
 pub(super) struct Tasks {
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<TaskId>>,
+    /// Those that let the ready ones go first.
+    patient: RefCell<VecDeque<TaskId>>,
     current: Cell<Option<TaskId>>,
     serials: Cell<u64>,
     inbox: Arc<Inbox>,
@@ -134,6 +139,7 @@ impl Tasks {
         Ok(Self {
             tasks: RefCell::default(),
             ready: RefCell::default(),
+            patient: RefCell::default(),
             current: Cell::new(None),
             serials: Cell::new(0),
             inbox: Arc::new(Inbox { woken: Mutex::default(), bell }),
@@ -146,7 +152,7 @@ impl Tasks {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.borrow().is_empty()
+        !self.ready.borrow().is_empty() || !self.patient.borrow().is_empty()
     }
 
     /// The task that is polled.
@@ -180,6 +186,11 @@ impl Tasks {
         }
     }
 
+    /// The task will be polled after those that are ready now, and not many of its kind in one turn.
+    pub(super) fn make_ready_after_others(&self, task: TaskId) {
+        self.patient.borrow_mut().push_back(task);
+    }
+
     /// Takes over what other threads have woken.
     pub(super) fn take_wakes(&self) {
         let mut count = [0; 8];
@@ -194,8 +205,13 @@ impl Tasks {
         }
     }
 
-    /// Polls each task that is ready now, once. Those that become ready meanwhile come after the next look at the kernel.
+    /// Polls each task that is ready now, once, and then some of the patient ones. Those that become ready meanwhile come after the
+    /// next look at the kernel.
     pub(super) fn poll_ready(&self) {
+        for _ in 0..PATIENT_OF_A_TURN {
+            let Some(task) = self.patient.borrow_mut().pop_front() else { break };
+            self.make_ready(task);
+        }
         let round = self.ready.borrow().len();
         for _ in 0..round {
             let Some(task) = self.ready.borrow_mut().pop_front() else { return };
@@ -239,6 +255,7 @@ impl Tasks {
             drop(all);
         }
         self.ready.borrow_mut().clear();
+        self.patient.borrow_mut().clear();
         // A waker knows the inbox, and must not be kept by it.
         self.inbox.lock().clear();
     }

@@ -291,6 +291,42 @@ fn tasks_take_turns() {
 }
 
 #[test]
+fn patient_tasks_go_on_in_their_order_a_few_in_each_turn() {
+    const PATIENT: usize = 3 * tasks::PATIENT_OF_A_TURN;
+    let turns = Rc::new(Cell::new(0));
+    let went_on = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&went_on);
+    run(|reactor| async move {
+        let (done, mut all) = tokio::sync::mpsc::channel::<()>(1);
+        for number in 0..PATIENT {
+            let (its, turns, went_on) =
+                (Rc::clone(&reactor), Rc::clone(&turns), Rc::clone(&went_on));
+            let done = done.clone();
+            reactor.spawn(async move {
+                its.after_others().await;
+                went_on.borrow_mut().push((number, turns.get()));
+                drop(done);
+            });
+        }
+        drop(done);
+        let its = Rc::clone(&reactor);
+        reactor.spawn(async move {
+            loop {
+                turns.set(turns.get() + 1);
+                its.yield_now().await;
+            }
+        });
+        assert!(all.recv().await.is_none());
+    });
+    let seen = seen.borrow();
+    assert!(seen.iter().map(|(number, _)| *number).eq(0..PATIENT), "{seen:?}");
+    let in_turn = |turn| seen.iter().filter(|(_, its)| *its == turn).count();
+    let (first, last) = (seen[0].1, seen[PATIENT - 1].1);
+    assert!(first > 0, "somebody went on before the others: {seen:?}");
+    assert!((first..=last).all(|turn| in_turn(turn) <= tasks::PATIENT_OF_A_TURN), "{seen:?}");
+}
+
+#[test]
 fn what_is_left_at_the_end_is_dropped() {
     let (held, mut watch) = tokio::sync::oneshot::channel::<()>();
     run(|reactor| async move {

@@ -44,6 +44,8 @@ pub(super) async fn part(
             socket::reset_on_close(&master);
             drop(master);
             member.detach();
+            // Whoever waits for the last of them to be detached waits for no farewell.
+            thread.reactor.after_others().await;
             let deadline = Instant::now() + SETTLE;
             let settle = poll_fn(|_| farewell.poll_settle(&mut thread.resources.borrow_mut()));
             let settled = thread.reactor.timeout_at(deadline, settle).await;
@@ -57,15 +59,17 @@ pub(super) async fn part(
 
 /// Sends the end of the stream, and closes when that costs the client nothing.
 async fn close_client(client: &TcpStream, end: End, deadline: Instant) {
-    if end == End::Server && has_everything(client) {
+    let nothing_on_its_way = has_everything(client);
+    if end == End::Server && nothing_on_its_way {
         // The master reset its connection, and the client has all that came before: it is told the same.
         socket::reset_on_close(client);
         return;
     }
-    let nothing_on_its_way = has_everything(client);
     if socket::shutdown(client, Shutdown::Write).is_err() {
         return;
     }
+    // The other clients learn of their end before this socket is done away with, which is as much work again.
+    client.reactor().after_others().await;
     // Closing a socket with unread bytes resets the connection, and takes from the client what it has not received yet. So
     // unread bytes are dropped first, until the client has everything.
     let mut heard_end = discard(client);
