@@ -1,8 +1,7 @@
 //! A cluster whose sentinel is the test.
 
 use crate::etcd::Etcd;
-use crate::harness::{Home, PATIENCE, Process, free_port};
-use std::time::Instant;
+use crate::harness::{Home, Process, free_port, until};
 use stolon_model::cluster::{
     Cluster, ClusterData, Db, DbInitMode, DbSpec, FORMAT_VERSION, FollowConfig, FollowKind, Keeper,
     KeeperSpec, Proxy, Role,
@@ -118,17 +117,16 @@ impl TestCluster {
         what: &str,
         is_it: impl Fn(&KeeperInfo) -> bool,
     ) -> KeeperInfo {
-        let deadline = Instant::now() + PATIENCE;
-        let mut last = None;
-        while Instant::now() < deadline {
-            let infos = self.store.keeper_infos().await.unwrap().good;
-            match infos.get(&keeper.uid) {
-                Some(info) if is_it(info) => return info.clone(),
-                info => last = info.cloned(),
+        let found = until(async || {
+            match self.store.keeper_infos().await.unwrap().good.remove(&keeper.uid) {
+                Some(info) if is_it(&info) => Ok(info),
+                other => Err(other),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("waited in vain for {what} of {}: {last:#?}\n{}", keeper.uid, keeper.process.log());
+        });
+        found.await.unwrap_or_else(|last| {
+            let log = keeper.process.log();
+            panic!("waited in vain for {what} of {}: {last:#?}\n{log}", keeper.uid)
+        })
     }
 
     /// Waits for a state of the keeper's instance, and takes it over into the db's status, as the sentinel does.
@@ -264,15 +262,13 @@ impl TestKeeper {
 
     /// Runs a statement until it gives `wanted`.
     pub async fn sql_until(&self, statement: &str, wanted: &[&str]) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut last = None;
-        while Instant::now() < deadline {
-            match self.sql(statement).await {
-                Ok(rows) if rows == wanted => return,
-                other => last = Some(other),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let given = until(async || match self.sql(statement).await {
+            Ok(rows) if rows == wanted => Ok(()),
+            other => Err(other),
+        });
+        if let Err(last) = given.await {
+            let log = self.process.log();
+            panic!("waited in vain for {wanted:?} from {statement}: {last:?}\n{log}");
         }
-        panic!("waited in vain for {wanted:?} from {statement}: {last:?}\n{}", self.process.log());
     }
 }

@@ -27,6 +27,18 @@ pub fn poll_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
     }
 }
 
+/// Looks until `look` succeeds. When that takes too long: what the last look came to.
+pub async fn until<T, E>(mut look: impl AsyncFnMut() -> Result<T, E>) -> Result<T, E> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = look().await;
+        if seen.is_ok() || Instant::now() >= deadline {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The directory of the newest PostgreSQL on this machine.
 pub fn pg_bin() -> PathBuf {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")

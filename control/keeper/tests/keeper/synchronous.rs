@@ -1,7 +1,7 @@
 //! Synchronous replication: reported soon, and nobody gets in to a restarted master before its standbys are in sync.
 
 use crate::cluster::TestCluster;
-use crate::harness::signal;
+use crate::harness::{signal, until};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use stolon_model::uid::DbUid;
@@ -51,12 +51,9 @@ async fn standbys_in_sync_are_reported_soon_and_awaited_after_the_masters_death(
         signal(pid, Signal::CONT);
     }
     assert_eq!(refused, "db error", "{refused}");
-    let deadline = Instant::now() + crate::harness::PATIENCE;
-    while first.sql_as("bob", "select 1").await.is_err() {
-        assert!(Instant::now() < deadline, "{}", first.process.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let let_in = until(async || first.sql_as("bob", "select 1").await).await;
     let log = first.process.log();
+    assert!(let_in.is_ok(), "{let_in:?}\n{log}");
     assert!(log.contains(
         "not allowing connection as normal users since synchronous replication is enabled"
     ));
