@@ -121,6 +121,13 @@ impl Spread {
         orders
     }
 
+    /// The thread did not get this order of the last [decision](Self::decide).
+    pub fn was_not_heard(&mut self, order: Order) {
+        if let Order::Weigh(thread) = order {
+            self.weighed.retain(|its| *its != thread);
+        }
+    }
+
     /// Uses as many threads as have room for everything: one for each stream, and those that the rest takes.
     fn count(&mut self, loads: &[Load]) {
         let streams = loads.iter().filter(|load| load.is_stream()).count();

@@ -54,6 +54,19 @@ fn a_busy_thread_is_weighed_and_then_relieved_by_half() {
 }
 
 #[test]
+fn a_thread_that_did_not_hear_is_weighed_before_it_is_relieved() {
+    let mut spread = Spread::default();
+    let loads = [busy(0.8), busy(0.0)];
+    for _ in 0..3 {
+        let orders = spread.decide(&loads);
+        assert_eq!(orders, [Order::Weigh(WorkerId(0))]);
+        spread.was_not_heard(orders[0]);
+    }
+    spread.decide(&loads);
+    assert_eq!(spread.decide(&loads), [hand_over(0, 1, Share::Part(0.5))]);
+}
+
+#[test]
 fn a_stream_takes_a_thread_however_little_it_costs() {
     let mut spread = Spread::default();
     assert_eq!(spread.decide(&[STREAMING, busy(0.0), busy(0.0)]), [Order::Weigh(WorkerId(0))]);

@@ -55,13 +55,11 @@ impl Watched {
         })
     }
 
-    /// A thread that is behind with its commands gets none: this order would be old when it comes to it.
-    fn order(&self, command: Command) {
-        if let Some(commands) = self.commands.upgrade()
-            && commands.capacity() == commands.max_capacity()
-        {
-            let _ = commands.try_send(command);
-        }
+    /// A thread that is behind with its commands gets none: this order would be old when it comes to it. True: it gets it.
+    fn order(&self, command: Command) -> bool {
+        self.commands.upgrade().is_some_and(|commands| {
+            commands.capacity() == commands.max_capacity() && commands.try_send(command).is_ok()
+        })
     }
 }
 
@@ -103,8 +101,8 @@ async fn measure_and_order(threads: &[Watched], in_use: &AtomicUsize) -> io::Res
             .collect();
         for order in spread.decide(&loads) {
             let (WorkerId(place), command) = Command::of(order);
-            if let Some(thread) = threads.get(place) {
-                thread.order(command);
+            if !threads.get(place).is_some_and(|thread| thread.order(command)) {
+                spread.was_not_heard(order);
             }
         }
         in_use.store(spread.in_use(), Relaxed);
