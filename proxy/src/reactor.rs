@@ -162,25 +162,26 @@ impl Reactor {
 
     /// Lets the other tasks have their turn.
     pub async fn yield_now(&self) {
-        self.give_way(|task| self.tasks.make_ready(task)).await;
-    }
-
-    /// Lets the others go first, and what comes meanwhile: for what nobody waits for, done by very many tasks at once. Those that
-    /// wait here go on in their order, a few in each turn.
-    pub async fn after_others(&self) {
-        self.give_way(|task| self.tasks.make_ready_after_others(task)).await;
-    }
-
-    async fn give_way(&self, come_back: impl Fn(tasks::TaskId)) {
         let mut has_yielded = false;
         std::future::poll_fn(|_| {
             if std::mem::replace(&mut has_yielded, true) {
                 return Poll::Ready(());
             }
             if let Some(task) = self.tasks.current() {
-                come_back(task);
+                self.tasks.make_ready(task);
             }
             Poll::Pending
+        })
+        .await;
+    }
+
+    /// Lets the others go first, and what comes meanwhile: for what nobody waits for, done by very many tasks at once. Those that
+    /// wait here go on in their order, a few in each turn, whatever events their sockets have.
+    pub async fn after_others(&self) {
+        let number = self.tasks.current().map(|task| self.tasks.queue_up(task));
+        std::future::poll_fn(|_| match number {
+            Some(number) if !self.tasks.is_up(number) => Poll::Pending,
+            _ => Poll::Ready(()),
         })
         .await;
     }

@@ -51,6 +51,8 @@ pub(super) struct Tasks {
     ready: RefCell<VecDeque<TaskId>>,
     /// Those that let the ready ones go first.
     patient: RefCell<VecDeque<TaskId>>,
+    /// How many patient ones have been taken up since the beginning.
+    taken_up: Cell<u64>,
     current: Cell<Option<TaskId>>,
     serials: Cell<u64>,
     inbox: Arc<Inbox>,
@@ -140,6 +142,7 @@ impl Tasks {
             tasks: RefCell::default(),
             ready: RefCell::default(),
             patient: RefCell::default(),
+            taken_up: Cell::new(0),
             current: Cell::new(None),
             serials: Cell::new(0),
             inbox: Arc::new(Inbox { woken: Mutex::default(), bell }),
@@ -186,9 +189,16 @@ impl Tasks {
         }
     }
 
-    /// The task will be polled after those that are ready now, and not many of its kind in one turn.
-    pub(super) fn make_ready_after_others(&self, task: TaskId) {
-        self.patient.borrow_mut().push_back(task);
+    /// The task will be polled after those that are ready now, and not many of its kind in one turn. Gives the number of its turn.
+    pub(super) fn queue_up(&self, task: TaskId) -> u64 {
+        let mut patient = self.patient.borrow_mut();
+        patient.push_back(task);
+        self.taken_up.get() + patient.len() as u64
+    }
+
+    /// Whether the turn of this number has come. A task that waits for it may be polled before, for other reasons.
+    pub(super) fn is_up(&self, number: u64) -> bool {
+        self.taken_up.get() >= number
     }
 
     /// Takes over what other threads have woken.
@@ -210,6 +220,7 @@ impl Tasks {
     pub(super) fn poll_ready(&self) {
         for _ in 0..PATIENT_OF_A_TURN {
             let Some(task) = self.patient.borrow_mut().pop_front() else { break };
+            self.taken_up.set(self.taken_up.get() + 1);
             self.make_ready(task);
         }
         let round = self.ready.borrow().len();

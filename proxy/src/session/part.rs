@@ -44,9 +44,9 @@ pub(super) async fn part(
             socket::reset_on_close(&master);
             drop(master);
             member.detach();
-            // Whoever waits for the last of them to be detached waits for no farewell.
-            thread.reactor.after_others().await;
             let deadline = Instant::now() + SETTLE;
+            // Whoever waits until the last session is detached does not wait for farewells.
+            thread.reactor.after_others().await;
             let settle = poll_fn(|_| farewell.poll_settle(&mut thread.resources.borrow_mut()));
             let settled = thread.reactor.timeout_at(deadline, settle).await;
             let client = farewell.into_client(&mut thread.resources.borrow_mut());
