@@ -120,6 +120,11 @@ impl Direction {
         self.state == State::Running && self.pending() == 0
     }
 
+    /// At rest, and with nothing that was lent.
+    fn is_bare(&self) -> bool {
+        self.bulk.is_none() && self.pipe.is_none() && self.is_at_rest()
+    }
+
     pub(super) fn is_bulk(&self) -> bool {
         self.bulk.is_some()
     }
@@ -158,6 +163,10 @@ impl Direction {
         resources: &mut Resources,
         gate: &impl Gate,
     ) -> Progress {
+        // Each message of a conversation concerns one direction; the other has nothing to do.
+        if self.is_bare() && source.source().poll_readable().is_pending() {
+            return Progress::Waiting;
+        }
         let progress = match self.poll_move(source, sink, resources, gate) {
             Poll::Pending => Progress::Waiting,
             Poll::Ready(Ok(progress)) => progress,
@@ -322,6 +331,7 @@ impl Direction {
         }
     }
 
+    #[inline]
     fn return_empty_pipe(&mut self, resources: &mut Resources) {
         if let Some(pipe) = self.pipe.take_if(|pipe| pipe.pending() == 0) {
             resources.pipes.put(pipe);
