@@ -4,12 +4,15 @@ use super::haproxy;
 use super::peer::Peer;
 use super::program::{Case, Reading};
 use super::raw::{RawClient, Request};
-use anyhow::{Context, Result};
-use std::time::Instant;
+use anyhow::{Context, Result, ensure};
+use std::time::{Duration, Instant};
+use stolon_tests::eventually;
 use tokio::task::JoinSet;
 
 /// Connections that are opened at the same time.
 const AT_ONCE: usize = 64;
+/// A proxy takes no longer to close its sockets when the clients have been told.
+const CLOSING: Duration = Duration::from_secs(10);
 /// A waiting client reads little.
 const BUFFER: usize = 128;
 
@@ -53,6 +56,8 @@ pub async fn idle(peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
 
 /// Ends all sessions: a `stolon-proxy` by a write to the store, HAProxy by its command socket.
 pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
+    let tree = peer.tree().context("there is no proxy")?;
+    let most_when_idle = tree.holdings().descriptors + case.size / 100;
     let clients = connect_all(peer.port, usize::try_from(case.size)?).await?;
     let mut ending = JoinSet::new();
     let mut over = Vec::with_capacity(clients.len());
@@ -74,6 +79,13 @@ pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
         last = last.max(at);
         over.push(client);
     }
+    // What is done after the last client has been told is paid for too.
+    eventually("the proxy has closed its sockets", CLOSING, async || {
+        let left = tree.holdings().descriptors;
+        ensure!(left <= most_when_idle, "{left} descriptors are open, {most_when_idle} expected");
+        Ok(())
+    })
+    .await?;
     let mut readings = vec![Reading::lower("time", "ms", (last - began).as_secs_f64() * 1000.0)];
     readings.extend(Reading::cpu_each(peer, before, case.size as f64));
     Ok(readings)
