@@ -29,7 +29,7 @@
 //! gatehouse.forward(Generation(1), DbUid::new("db"), master, deadline).await;
 //! # assert_ne!(address.port(), 0);
 //! let sessions = gatehouse.workers().totals().active;
-//! // Every session of the target is ended when this returns.
+//! // No session of the target can send it a byte when this returns; their clients are being told.
 //! gatehouse.drop_target(&Absence::NoDb(DbUid::new("db"))).await;
 //! # assert_eq!(sessions, 0);
 //! # });

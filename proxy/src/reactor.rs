@@ -175,8 +175,8 @@ impl Reactor {
         .await;
     }
 
-    /// Lets the others go first, and what comes meanwhile: for what nobody waits for, done by very many tasks at once. Those that
-    /// wait here go on in their order, a few in each turn, whatever events their sockets have.
+    /// Lets the others go first, and what comes meanwhile: for what very many tasks have to do at once and others should not have to
+    /// wait for. Those that wait here go on in their order, a few in each turn, whatever events their sockets have.
     pub async fn after_others(&self) {
         let number = self.tasks.current().map(|task| self.tasks.queue_up(task));
         std::future::poll_fn(|_| match number {

@@ -108,14 +108,13 @@ async fn carry(
         }
         _ => outcome,
     };
-    Box::pin(part::part(thread, member, relay, &target, &outcome)).await;
+    Box::pin(part::part(thread, member, relay, &target, &outcome, place)).await;
     thread.counts.closed(outcome.end);
     debug!(
         ended_by = outcome.end.label(),
         error = outcome.error.as_ref().map(tracing::field::display),
         "session closed"
     );
-    drop(place);
     Left::ForGood
 }
 

@@ -333,6 +333,25 @@ fn patient_tasks_go_on_in_their_order_a_few_in_each_turn() {
 }
 
 #[test]
+fn patient_tasks_go_on_when_nothing_else_happens() {
+    const PATIENT: usize = 3 * tasks::PATIENT_OF_A_TURN;
+    run(|reactor| async move {
+        let (done, mut all) = tokio::sync::mpsc::channel::<()>(1);
+        for _ in 0..PATIENT {
+            let (its, done) = (Rc::clone(&reactor), done.clone());
+            reactor.spawn(async move {
+                its.after_others().await;
+                its.after_others().await;
+                drop(done);
+            });
+        }
+        drop(done);
+        let all = reactor.timeout(Duration::from_secs(60), all.recv()).await;
+        assert!(all.expect("nobody waits for ever").is_none());
+    });
+}
+
+#[test]
 fn what_is_left_at_the_end_is_dropped() {
     let (held, mut watch) = tokio::sync::oneshot::channel::<()>();
     run(|reactor| async move {

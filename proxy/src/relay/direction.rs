@@ -120,7 +120,7 @@ impl Direction {
         self.state == State::Running && self.pending() == 0
     }
 
-    /// At rest, and with nothing that was lent.
+    /// At rest, not in bulk, and without a pipe.
     fn is_bare(&self) -> bool {
         self.bulk.is_none() && self.pipe.is_none() && self.is_at_rest()
     }

@@ -1,6 +1,7 @@
 //! Ends a session: towards an old master with a reset, towards the client with everything that the master had already sent, and
 //! then the end of the stream.
 
+use crate::limits::Place;
 use crate::outcome::{End, Outcome};
 use crate::reactor::TcpStream;
 use crate::registry::Membership;
@@ -21,13 +22,14 @@ const DISCARDED: usize = 64;
 /// Between two looks at whether the client has acknowledged everything.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Closes both sockets as `outcome` demands.
+/// Closes both sockets as `outcome` demands, and gives its `place` back.
 pub(super) async fn part(
     thread: &Thread,
     member: &Membership,
     relay: Relay,
     target: &Target,
     outcome: &Outcome,
+    place: Place,
 ) {
     match (outcome.end, &outcome.error) {
         (End::Client | End::Server, None) => {
@@ -45,20 +47,28 @@ pub(super) async fn part(
             drop(master);
             member.detach();
             let deadline = Instant::now() + SETTLE;
-            // Whoever waits until the last session is detached does not wait for farewells.
-            thread.reactor.after_others().await;
+            if is_one_of_many(end) {
+                // Whoever waits until the last session is detached does not wait for farewells.
+                thread.reactor.after_others().await;
+            }
             let settle = poll_fn(|_| farewell.poll_settle(&mut thread.resources.borrow_mut()));
             let settled = thread.reactor.timeout_at(deadline, settle).await;
             let client = farewell.into_client(&mut thread.resources.borrow_mut());
             if matches!(settled, Ok(Ok(()))) {
-                close_client(&client, end, deadline).await;
+                close_client(&client, end, deadline, place).await;
             }
         }
     }
 }
 
+/// Whether others are likely to end at the same moment, at the word of the proxy. A master that dies ends its sessions itself, each
+/// by an event of its own.
+fn is_one_of_many(end: End) -> bool {
+    !matches!(end, End::Client | End::Server)
+}
+
 /// Sends the end of the stream, and closes when that costs the client nothing.
-async fn close_client(client: &TcpStream, end: End, deadline: Instant) {
+async fn close_client(client: &TcpStream, end: End, deadline: Instant, place: Place) {
     let nothing_on_its_way = has_everything(client);
     if end == End::Server && nothing_on_its_way {
         // The master reset its connection, and the client has all that came before: it is told the same.
@@ -68,8 +78,12 @@ async fn close_client(client: &TcpStream, end: End, deadline: Instant) {
     if socket::shutdown(client, Shutdown::Write).is_err() {
         return;
     }
-    // The other clients learn of their end before this socket is done away with, which is as much work again.
-    client.reactor().after_others().await;
+    // A client that has been told may come back at once, and finds its place free, unless this socket may stay for long.
+    let _kept = (!nothing_on_its_way).then_some(place);
+    if is_one_of_many(end) {
+        // The other clients learn of their end before this socket is done away with, which is as much work again.
+        client.reactor().after_others().await;
+    }
     // Closing a socket with unread bytes resets the connection, and takes from the client what it has not received yet. So
     // unread bytes are dropped first, until the client has everything.
     let mut heard_end = discard(client);

@@ -64,6 +64,59 @@ async fn what_is_on_its_way_when_its_target_goes_is_ended_before_a_second_answer
     assert_eq!(settings.connections.taken(), 0);
 }
 
+/// How many of the peers a read finds ended as `is_it` says, without waiting.
+fn ended(peers: &mut [TcpStream], is_it: impl Fn(std::io::Result<usize>) -> bool) -> usize {
+    peers.iter_mut().filter(|peer| is_it((&**peer).read(&mut [0]))).count()
+}
+
+#[test]
+fn all_masters_are_let_go_before_clients_are_told_and_sockets_closed() {
+    // More than one turn tells.
+    const SESSIONS: usize = 200;
+    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
+    routing.forward(
+        Generation(1),
+        DbUid::new("db"),
+        SocketAddr::from(([127, 0, 0, 1], 1)),
+        boottime() + Duration::from_secs(3600),
+    );
+    let (mut parcels, mut clients, mut masters) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..SESSIONS {
+        let (parcel, client, master) = on_its_way(&routing, &settings);
+        for peer in [&client, &master] {
+            peer.set_nonblocking(true).expect("it does not block");
+        }
+        parcels.push(parcel);
+        clients.push(client);
+        masters.push(master);
+    }
+    run(move |reactor| async move {
+        let doors = Doors::new(std::iter::empty());
+        let thread = Thread::new(&reactor, Arc::default(), Arc::clone(&routing), settings, doors);
+        let thread = Rc::new(thread);
+        for parcel in parcels {
+            adopt(&thread, parcel, None);
+        }
+        reactor.yield_now().await;
+        let epoch = routing.hold();
+        thread.registry.stop_before(epoch, End::Target);
+        thread.registry.detached_before(epoch).await;
+        let is_reset = |read: std::io::Result<usize>| {
+            read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+        };
+        let is_told = |read: std::io::Result<usize>| read.is_ok_and(|bytes| bytes == 0);
+        assert_eq!(ended(&mut masters, is_reset), SESSIONS);
+        assert_eq!(ended(&mut clients, is_told), 0, "somebody was told before");
+        while ended(&mut clients, is_told) < SESSIONS {
+            reactor.yield_now().await;
+        }
+        // Most of the sockets are still to be closed.
+        assert_eq!(thread.settings.connections.taken(), 0, "who was told finds no place");
+        thread.registry.empty().await;
+        assert_eq!(Totals::of([&*thread.counts]).closed_by(End::Target), SESSIONS as u64);
+    });
+}
+
 #[tokio::test]
 async fn what_is_on_its_way_when_all_are_ended_is_ended_when_it_comes() {
     let (workers, routing, settings) = two_threads();
