@@ -17,13 +17,19 @@ fn pair() -> (TcpStream, TcpStream) {
     (ours.expect("a connection"), theirs)
 }
 
-/// Two threads with a target.
-fn two_threads() -> (Workers, Arc<Routing>, Arc<Settings>) {
-    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
-    let workers = Workers::start(2, &routing, &settings).expect("threads");
+/// A routing with a target, and settings.
+fn target() -> (Arc<Routing>, Arc<Settings>) {
+    let routing = Arc::new(Routing::new());
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     let deadline = boottime() + Duration::from_secs(3600);
     routing.forward(Generation(1), DbUid::new("db"), address, deadline);
+    (routing, Arc::default())
+}
+
+/// Two threads with a target.
+fn two_threads() -> (Workers, Arc<Routing>, Arc<Settings>) {
+    let (routing, settings) = target();
+    let workers = Workers::start(2, &routing, &settings).expect("threads");
     (workers, routing, settings)
 }
 
@@ -73,13 +79,7 @@ fn ended(peers: &mut [TcpStream], is_it: impl Fn(std::io::Result<usize>) -> bool
 fn all_masters_are_let_go_before_clients_are_told_and_sockets_closed() {
     // More than one turn tells.
     const SESSIONS: usize = 200;
-    let (routing, settings) = (Arc::new(Routing::new()), Arc::new(Settings::default()));
-    routing.forward(
-        Generation(1),
-        DbUid::new("db"),
-        SocketAddr::from(([127, 0, 0, 1], 1)),
-        boottime() + Duration::from_secs(3600),
-    );
+    let (routing, settings) = target();
     let (mut parcels, mut clients, mut masters) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..SESSIONS {
         let (parcel, client, master) = on_its_way(&routing, &settings);
