@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stolon_bench::compare::raw::{POSTGRES_CHUNK, RawClient, RawServer, Request};
-use stolon_bench::compare::sessions::connect_all;
+use stolon_bench::compare::sessions::{await_ends, connect_all, last_end};
 use stolon_bench::files;
 use stolon_model::generation::Generation;
 use stolon_model::uid::{DbUid, ProxyUid};
@@ -19,7 +19,6 @@ use stolon_proxy::relay::{RelayMode, Tuning};
 use stolon_proxy::settings::Settings;
 use stolon_proxy::status::Status;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
 const SIZES: [u64; 6] = [100, 1_000, 8_000, 64_000, 1_000_000, 64_000_000];
 const DROPPED: usize = 1000;
@@ -125,7 +124,8 @@ fn swap(criterion: &mut Criterion) {
                         let client = proxy.connect().await;
                         let began = Instant::now();
                         proxy.forward_to(new.port).await;
-                        ended(vec![client]).await - began
+                        let ending = await_ends(vec![client]);
+                        last_end(ending, began).await.expect("the end").0 - began
                     })
                 })
                 .sum()
@@ -156,23 +156,14 @@ fn drop_sessions(criterion: &mut Criterion) {
                         let began = Instant::now();
                         let gone = Absence::NoDb(DbUid::new("gone"));
                         assert!(proxy.gatehouse.drop_target(&gone).await, "sessions stay");
-                        ended(clients).await - began
+                        let ending = await_ends(clients);
+                        last_end(ending, began).await.expect("the end").0 - began
                     })
                 })
                 .sum()
         });
     });
     group.finish();
-}
-
-/// When the last of them was ended.
-async fn ended(clients: Vec<RawClient>) -> Instant {
-    let mut over = Vec::with_capacity(clients.len());
-    let mut ending: JoinSet<_> = clients.into_iter().map(RawClient::ended).collect();
-    while let Some(ended) = ending.join_next().await {
-        over.push(ended.expect("no panic").expect("the end"));
-    }
-    over.iter().map(|(at, _)| *at).max().unwrap_or_else(Instant::now)
 }
 
 criterion_group!(benches, relay, set_up, swap, drop_sessions);

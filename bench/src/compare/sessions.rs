@@ -36,6 +36,25 @@ pub async fn connect_all(port: u16, count: usize) -> Result<Vec<RawClient>> {
     Ok(clients)
 }
 
+/// Waits for the end of each of the clients, from now on.
+pub fn await_ends(clients: Vec<RawClient>) -> JoinSet<Result<(Instant, RawClient)>> {
+    clients.into_iter().map(RawClient::ended).collect()
+}
+
+/// When the last of them was ended; not before `began`. Their sockets come with it.
+pub async fn last_end(
+    mut ending: JoinSet<Result<(Instant, RawClient)>>,
+    began: Instant,
+) -> Result<(Instant, Vec<RawClient>)> {
+    let (mut last, mut over) = (began, Vec::with_capacity(ending.len()));
+    while let Some(ended) = ending.join_next().await {
+        let (at, client) = ended??;
+        last = last.max(at);
+        over.push(client);
+    }
+    Ok((last, over))
+}
+
 /// Memory and descriptors of each idle connection.
 pub async fn idle(peer: &Peer, case: &Case) -> Result<Vec<Reading>> {
     let tree = peer.tree().context("there is no proxy")?;
@@ -59,11 +78,7 @@ pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
     let tree = peer.tree().context("there is no proxy")?;
     let most_when_idle = tree.holdings().descriptors + case.size / 100;
     let clients = connect_all(peer.port, usize::try_from(case.size)?).await?;
-    let mut ending = JoinSet::new();
-    let mut over = Vec::with_capacity(clients.len());
-    for client in clients {
-        ending.spawn(client.ended());
-    }
+    let ending = await_ends(clients);
     let before = peer.cpu_seconds();
     let began = if let Some(steering) = &mut peer.steering {
         steering.dismiss().await?
@@ -73,12 +88,7 @@ pub async fn end(peer: &mut Peer, case: &Case) -> Result<Vec<Reading>> {
         haproxy::end_sessions(socket).await?;
         began
     };
-    let mut last = began;
-    while let Some(ended) = ending.join_next().await {
-        let (at, client) = ended??;
-        last = last.max(at);
-        over.push(client);
-    }
+    let (last, _over) = last_end(ending, began).await?;
     // What is done after the last client has been told is paid for too.
     eventually("the proxy has closed its sockets", CLOSING, async || {
         let left = tree.holdings().descriptors;

@@ -3,7 +3,7 @@
 
 use super::figure::Figure;
 use crate::compare::raw::{RawClient, RawServer, Request};
-use crate::compare::sessions::connect_all;
+use crate::compare::sessions::{await_ends, connect_all, last_end};
 use crate::progress::eprint_progress;
 use crate::steering::Steering;
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,6 @@ use stolon_tests::ports::Port;
 use stolon_tests::process::Process;
 use stolon_tests::scratch::Scratch;
 use stolon_tests::{binaries, eventually};
-use tokio::task::JoinSet;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Between two attempts of the client that looks for the new master.
@@ -44,18 +43,10 @@ pub async fn measure(sessions: usize, rounds: usize, promised: f64) -> Result<[F
             Ok(())
         })
         .await?;
-        let (mut clients, mut over) = (JoinSet::new(), Vec::with_capacity(sessions));
-        for client in connect_all(listen.number, sessions).await? {
-            clients.spawn(client.ended());
-        }
+        let ending = await_ends(connect_all(listen.number, sessions).await?);
         let began = steering.appoint(new).await?;
         let first = tokio::spawn(first_served(listen.number, new));
-        let mut last = began;
-        while let Some(ended) = clients.join_next().await {
-            let (at, client) = ended??;
-            last = last.max(at);
-            over.push(client);
-        }
+        let (last, _over) = last_end(ending, began).await?;
         closed.push((last - began).as_secs_f64() * 1000.0);
         served.push((first.await?? - began).as_secs_f64() * 1000.0);
         eprint_progress(&format!("swap under {sessions} sessions: round {round} of {rounds}"));
