@@ -33,8 +33,8 @@ struct Args {
     /// Rounds of each case, instead of what the scale says
     #[arg(long)]
     rounds: Option<usize>,
-    /// Further rounds of pgbench with 8 and 32 clients and of answers of 1 MB, between the peers that a goal is about, instead of
-    /// what the scale says (none with --rounds)
+    /// Further rounds of what is close (pgbench with 8 and 32 clients, answers of 1 MB, and a third as many of the lone
+    /// ping-pong), between the peers that a goal is about, instead of what the scale says (none with --rounds)
     #[arg(long)]
     further_rounds: Option<usize>,
     /// Seconds of each timed load, instead of what the scale says

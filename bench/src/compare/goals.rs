@@ -286,10 +286,7 @@ impl Goal {
             Measure::Against(kind) => ours.ratio(find(kind)?).map(certain),
             Measure::Absolute => ours.spread().map(certain),
             Measure::AddedAgainst(kind) => {
-                let direct = find(Kind::Direct)?.spread()?.median;
-                let theirs = find(kind)?.spread()?.median - direct;
-                // Where a way through a proxy is no longer than the way without, nothing is compared.
-                (theirs > 0.0).then_some(((ours.spread()?.median - direct) / theirs, None))
+                ours.ratio_above(find(kind)?, find(Kind::Direct)?).map(certain)
             }
         }
     }

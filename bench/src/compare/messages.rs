@@ -14,7 +14,7 @@ const BUSY: u64 = 8;
 pub async fn pingpong(bench: &Bench<'_>, peer: &Peer) -> Result<Vec<Reading>> {
     let _one = OneCore::start()?;
     let before = peer.cpu_seconds();
-    let load = Load::run(peer.port, 1, Request::PING, bench.scale.span).await?;
+    let load = Load::run(peer.port, 1, Request::PING, bench.scale.message_span).await?;
     let mut readings = vec![
         Reading::lower("p50", "µs", load.quantile_us(0.5)),
         Reading::lower("p99", "µs", load.quantile_us(0.99)),

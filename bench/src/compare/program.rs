@@ -42,11 +42,12 @@ pub enum Program {
 pub struct Scale {
     /// Rounds of each case.
     pub rounds: usize,
-    /// Further rounds of a close race, as [`Program::close_race`] names them.
+    /// Further rounds of a close race, as [`Program::close_race`] names them; [`Program::further_rounds`] says who gets fewer.
     pub further_rounds: usize,
     /// How long a timed load goes on.
     pub span: Duration,
-    /// How long [`Program::Answers`], [`Program::Messages`] and [`Program::Connections`] go on, of which enough pass in less.
+    /// How long [`Program::Pingpong`], [`Program::Answers`], [`Program::Messages`] and [`Program::Connections`] go on, of which
+    /// enough pass in less.
     pub message_span: Duration,
     /// What a COPY carries.
     pub copy_bytes: u64,
@@ -281,11 +282,21 @@ impl Program {
     /// Between whom a case decides about a goal that lies closer to 1 than single rounds lie to each other, so that it takes more
     /// of them to tell.
     pub fn close_race(self, case: &Case) -> &'static [Kind] {
-        use Kind::{HaProxy, Other, Ours, OursCopy};
+        use Kind::{Direct, HaProxy, Other, Ours, OursCopy};
         match (self, case.size) {
             (Self::Pgbench, 8 | 32) => &[Ours, HaProxy, Other],
+            (Self::Pingpong, _) => &[Direct, Ours, HaProxy],
             (Self::Answers, 1_000_000) => &[Ours, OursCopy],
             _ => &[],
+        }
+    }
+
+    /// How many rounds more such a case gets.
+    pub fn further_rounds(self, scale: &Scale) -> usize {
+        match self {
+            // Its rounds lie closer to each other than those of the others.
+            Self::Pingpong => scale.further_rounds / 3,
+            _ => scale.further_rounds,
         }
     }
 

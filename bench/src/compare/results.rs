@@ -39,6 +39,16 @@ impl Series {
             self.rounds.iter().filter_map(|(round, value)| Some(value / base.rounds.get(round)?)),
         )
     }
+
+    /// The same of what each has more than `floor` has. A round in which `base` has no more is left out: there was nothing to
+    /// compare with.
+    pub fn ratio_above(&self, base: &Self, floor: &Self) -> Option<Spread> {
+        Spread::of(self.rounds.iter().filter_map(|(round, value)| {
+            let floor = floor.rounds.get(round)?;
+            let theirs = base.rounds.get(round)? - floor;
+            (theirs > 0.0).then(|| (value - floor) / theirs)
+        }))
+    }
 }
 
 /// Everything that was measured in one run.
@@ -196,5 +206,32 @@ mod tests {
         );
         let spread = Spread { median: 30.0, min: 10.0, max: 40.0, interval: None };
         assert_eq!(find(Kind::Ours).spread(), Some(spread));
+    }
+
+    #[test]
+    fn what_is_added_is_compared_within_a_round() {
+        let case = Case::of(1, "client");
+        let mut results = Results::new(Machine::default(), Scale::SMOKE, 1);
+        // The last two rounds say nothing: one has nothing to compare with, the other no floor.
+        let rounds = [
+            (10.0, 30.0, 30.0),
+            (20.0, 30.0, 40.0),
+            (10.0, 40.0, 30.0),
+            (10.0, 20.0, 9.0),
+            (f64::NAN, 20.0, 30.0),
+        ];
+        for (round, (direct, ours, theirs)) in rounds.into_iter().enumerate() {
+            for (kind, value) in
+                [(Kind::Direct, direct), (Kind::Ours, ours), (Kind::HaProxy, theirs)]
+            {
+                let reading = Reading::lower("p50", "µs", value);
+                results.take(Program::Pingpong, &case, kind, round, vec![reading]);
+            }
+        }
+        let find = |kind| results.find(Program::Pingpong, "1 client", "p50", "µs", kind);
+        let [direct, ours, theirs] =
+            [Kind::Direct, Kind::Ours, Kind::HaProxy].map(|kind| find(kind).expect("taken"));
+        let spread = Spread { median: 1.0, min: 0.5, max: 1.5, interval: None };
+        assert_eq!(ours.ratio_above(theirs, direct), Some(spread));
     }
 }

@@ -117,7 +117,7 @@ async fn measure(
     };
     let all: Vec<Kind> = program.kinds().iter().copied().filter(is_wanted).collect();
     let close: Vec<Kind> = program.close_race(case).iter().copied().filter(is_wanted).collect();
-    let further = if close.is_empty() { 0 } else { plan.scale.further_rounds };
+    let further = if close.is_empty() { 0 } else { program.further_rounds(&plan.scale) };
     let rounds = plan.scale.rounds + further;
     let mut failed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for round in 1..=rounds {

@@ -170,7 +170,7 @@ pub fn markdown(results: &Results, plots: &[(&str, String)]) -> String {
         "# The data path beside others\n\nWritten by `make bench` in {} minutes. {}\n\n\
          {} rounds of each case, peers in turn within a round; medians, with minimum and maximum, and ratios taken within a \
          round. Where a goal is decided between peers that are closer to each other than rounds are, {} further rounds of those \
-         two or three, which their medians, minima and maxima include; \"95 %\" among the goals is where the median lies with that \
+         two or three (a third as many of the ping-pong), which their medians, minima and maxima include; \"95 %\" among the goals is where the median lies with that \
          certainty, of which five rounds can say nothing. \"CPU\" is user and system time of all of a proxy's processes. Each \
          proxy has {} worker threads (HAProxy `nbthread`, nginx `worker_processes`, `--threads`, `GOMAXPROCS`); PgBouncer always has one. One PostgreSQL without \
          fsync, everything on loopback.\n",
