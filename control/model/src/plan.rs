@@ -34,12 +34,12 @@
 //! | no db, other boot UUID | | wait |
 //! | db | `Initializing`, not under way in this process | stop, delete PGDATA, reset `dbstate` |
 //! | db | other db, init mode none | wait: the data were lost or replaced |
-//! | db | other db, new | save `Initializing`, stop, delete, initdb, temporary start, parameters, roles, stop |
+//! | db | other db, new | stop, save `Initializing`, delete, initdb, temporary start, parameters, roles, stop |
 //! | db | other db, existing | save (not `Initializing`), stop, temporary start, parameters, stop |
-//! | db | other db, pitr | save `Initializing`, stop, delete, restore, temporary start, recovery, parameters, stop |
-//! | db | other db, resync, rewind can do | save `Initializing`, stop, rewind |
+//! | db | other db, pitr | stop, save `Initializing`, delete, restore, temporary start, recovery, parameters, stop |
+//! | db | other db, resync, rewind can do | stop, save `Initializing`, rewind |
 //! | db | other db, resync, slot not confirmed, not yet waited for | wait for it |
-//! | db | other db, resync | save `Initializing`, stop, delete, base backup |
+//! | db | other db, resync | stop, save `Initializing`, delete, base backup |
 //! | db, resync | rewound, stopped | start as standby, wait until ready |
 //! | db, resync | rewound, runs, same branch | the data are made |
 //! | db, resync | rewind failed, not ready, other branch | stop, delete, base backup |

@@ -65,10 +65,11 @@ impl Case<'_> {
         )
     }
 
-    /// From here on PGDATA is worth nothing until the pass ends well: the state says so before the data are touched.
+    /// From here on PGDATA is worth nothing until the pass ends well: the state says so before the data are touched. The server is
+    /// stopped even before, because a master that was replaced must not go on where nothing can be saved, as on a full disk.
     pub(super) fn begin_anew(&self) -> Vec<Action> {
-        let mut actions = vec![Action::SaveDbState(self.state_of_new_db(true))];
-        actions.extend(self.stop_if_running());
+        let mut actions = Vec::from_iter(self.stop_if_running());
+        actions.push(Action::SaveDbState(self.state_of_new_db(true)));
         actions
     }
 

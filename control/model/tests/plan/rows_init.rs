@@ -90,7 +90,7 @@ fn new() {
 fn new_stops_a_running_server_before_it_deletes() {
     let local = Local { server: Server::Answering(reading()), ..stopped("other", false) };
     let plan = plan_anew(&wanted(DbInitMode::New, |_| {}), &local);
-    assert_eq!(names(&plan)[..3], ["SaveDbState", "Stop", "DeletePgData"]);
+    assert_eq!(names(&plan)[..3], ["Stop", "SaveDbState", "DeletePgData"]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn an_old_master_is_rewound() {
     let mut newer = old_master();
     newer.binary_version = Some(PgVersion::new(16, 0));
     let plan = plan_anew(&wanted(|_| {}), &newer);
-    assert_eq!(names(&plan), ["SaveDbState", "Stop", "Remember", "Rewind", "Remember"]);
+    assert_eq!(names(&plan), ["Stop", "SaveDbState", "Remember", "Rewind", "Remember"]);
     assert_eq!(
         texts(&plan),
         [
