@@ -81,6 +81,12 @@ fn take_in_db(pass: &mut Pass<'_>, uid: &DbUid, info: &KeeperInfo, state: &Postg
     status.current_generation = state.generation;
     if !state.healthy {
         pass.observer.db_errors.entry(uid.clone()).or_insert(now);
+        // A master that fails may still acknowledge commits, and a standby that lacks them is not near it.
+        let is_known =
+            state.system_id == status.system_id && state.timeline_id == status.timeline_id;
+        if is_known && state.xlog_pos > status.xlog_pos {
+            status.xlog_pos = state.xlog_pos;
+        }
         return;
     }
     pass.observer.db_errors.remove(uid);
