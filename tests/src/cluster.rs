@@ -11,6 +11,7 @@ use crate::proxy::Proxy;
 use crate::scratch::Scratch;
 use crate::sentinel::Sentinel;
 use crate::server::Server;
+use crate::small_disk::SmallDisk;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -41,6 +42,8 @@ pub struct Cluster {
     pub sentinels: Vec<Sentinel>,
     /// Every keeper that was started.
     pub keepers: Vec<Keeper>,
+    /// The small disks of some keepers.
+    pub disks: Vec<SmallDisk>,
     /// The store.
     pub etcd: Etcd,
     /// What keepers share, and whose binaries are started.
@@ -72,6 +75,7 @@ impl Cluster {
             proxies: vec![],
             sentinels: vec![],
             keepers: vec![],
+            disks: vec![],
             etcd,
             site,
             scratch,
@@ -126,6 +130,20 @@ impl Cluster {
         keeper.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         self.keepers.push(keeper);
         self.keeper_mut(uid)
+    }
+
+    /// Starts a keeper on a small disk, and says which of the [`Cluster::disks`] it is.
+    pub fn add_small_keeper(&mut self, uid: &str) -> Result<usize> {
+        let user = self.site.user;
+        let disk = SmallDisk::mount(self.prepare_keeper(uid, &[])?.data_dir(), user)?;
+        self.disks.push(disk);
+        self.restart_keeper(uid)?;
+        Ok(self.disks.len() - 1)
+    }
+
+    /// One of the small disks.
+    pub fn disk(&self, number: usize) -> Result<&SmallDisk> {
+        self.disks.get(number).context("no such disk")
     }
 
     /// A new directory that belongs to the user who runs PostgreSQL.
@@ -227,6 +245,16 @@ impl Cluster {
         Ok(serde_json::from_str(&self.ctl(&["status", "--format", "json"])?.success()?)?)
     }
 
+    /// Which of the sentinels leads.
+    pub fn leader(&self) -> Result<usize> {
+        let status = self.status()?;
+        let mut all = status.get("sentinels").and_then(Value::as_array).into_iter().flatten();
+        let leader = all.find(|sentinel| sentinel.get("leader") == Some(&Value::Bool(true)));
+        let uid = text(leader.context("no sentinel leads")?, "/uid");
+        let place = self.sentinels.iter().position(|one| one.uid().is_ok_and(|own| own == uid));
+        place.with_context(|| format!("the leader {uid} is none of ours"))
+    }
+
     /// The uid of the master's keeper.
     pub fn master_uid(&self) -> Result<String> {
         let data = self.cluster_data()?;
@@ -256,6 +284,21 @@ impl Cluster {
     pub fn restart_keeper(&mut self, uid: &str) -> Result<()> {
         let keeper = self.keepers.iter_mut().find(|keeper| keeper.uid == uid);
         keeper.with_context(|| format!("no keeper {uid}"))?.restart(&self.scratch)
+    }
+
+    /// Waits until what the master requires as synchronous standbys is what it is known to have, and some.
+    pub async fn synchronous(&self) -> Result<()> {
+        eventually("the required standbys are in sync", Duration::from_secs(60), async || {
+            let data = self.cluster_data()?;
+            let master = text(&data, "/cluster/status/master");
+            let place = |part: &str| format!("/dbs/{master}/{part}/synchronousStandbys");
+            let (spec, status) = (data.pointer(&place("spec")), data.pointer(&place("status")));
+            ensure!(spec == status, "{spec:?} are required, {status:?} in sync");
+            let count = spec.and_then(Value::as_array).map_or(0, Vec::len);
+            ensure!(count > 0, "none is required");
+            Ok(())
+        })
+        .await
     }
 
     /// Waits until the master is another than `old`, and names it.

@@ -263,8 +263,13 @@ impl Drop for Keeper {
             }
         }
         // An immediate shutdown removes the shared memory, which SIGKILL would leave behind.
-        if let Some(pid) = self.postmaster().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::QUIT);
+        if let Some(postmaster) = self.postmaster() {
+            let send = |pid: i32, signal| Pid::from_raw(pid).map(|pid| kill_process(pid, signal));
+            let _ = send(postmaster, Signal::QUIT);
+            // A test may have frozen them.
+            for pid in orphans::tree(postmaster) {
+                let _ = send(pid, Signal::CONT);
+            }
         }
         if self.without_postmaster().is_ok() {
             return;

@@ -7,7 +7,8 @@
 //! * [`replace`] puts the binaries of another build in the place of those that run;
 //! * [`server`] is a PostgreSQL outside of the cluster; a [`gate`] holds PostgreSQL's programs at a step;
 //! * [`admin`] is what a daemon shows of itself;
-//! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut;
+//! * [`client`] and [`load`] are what users do; [`relay`] is a link that can be cut or slow,
+//!   [`small_disk`] a disk that can be full;
 //! * [`eventually`](eventually()) waits for a state; nothing here waits for time to pass;
 //! * [`process`], [`orphans`], [`ports`], [`scratch`], [`binaries`] and [`postgres`] are the ground it stands on.
 
@@ -32,6 +33,7 @@ pub mod scenario;
 pub mod scratch;
 pub mod sentinel;
 pub mod server;
+pub mod small_disk;
 
 pub use client::Client;
 pub use cluster::Cluster;

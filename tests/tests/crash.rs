@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
-use stolon_tests::cluster::{Cluster, FAST};
+use stolon_tests::cluster::FAST;
 use stolon_tests::{Load, eventually, scenario};
 
 /// Long enough for a failover in a fast cluster, or for an election of a sentinel.
@@ -80,7 +80,7 @@ async fn the_leader_sentinel_is_killed() -> Result<()> {
     scenario("sentinel_killed", async |cluster| {
         cluster.serve(FAST, 2).await?;
         let load = Load::start(cluster.proxy()?.port(), 2).await?;
-        let leader = leader(cluster)?;
+        let leader = cluster.leader()?;
         cluster.sentinels.remove(leader).process.kill()?;
         // Whoever leads now shows it by dealing with the next fault.
         let master = cluster.master_uid()?;
@@ -90,24 +90,10 @@ async fn the_leader_sentinel_is_killed() -> Result<()> {
         load.progress(50, RECOVERY).await?;
         let report = load.stop().await;
         ensure!(report.stuck.is_empty(), "{:?}", report.stuck);
-        ensure!(self::leader(cluster)? == 0, "the surviving sentinel does not lead");
+        ensure!(cluster.leader()? == 0, "the surviving sentinel does not lead");
         Ok(())
     })
     .await
-}
-
-/// Which of the sentinels leads.
-fn leader(cluster: &Cluster) -> Result<usize> {
-    let status = cluster.status()?;
-    let sentinels =
-        status.pointer("/sentinels").and_then(|list| list.as_array()).context("no sentinels")?;
-    let leader =
-        sentinels.iter().find(|sentinel| sentinel.pointer("/leader") == Some(&true.into()));
-    let uid =
-        leader.and_then(|sentinel| sentinel.pointer("/uid")?.as_str()).context("no leader")?;
-    let place =
-        cluster.sentinels.iter().position(|sentinel| sentinel.uid().is_ok_and(|own| own == uid));
-    place.with_context(|| format!("the leader {uid} is none of ours"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

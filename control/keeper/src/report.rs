@@ -6,6 +6,7 @@
 pub mod claim;
 pub mod collect;
 pub mod publish;
+pub mod write_probe;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -13,7 +13,8 @@ use crate::postgres::{command, leftover};
 use crate::report::Wanted;
 use crate::report::collect::Collector;
 use crate::report::publish::Reporter;
-use anyhow::Context as _;
+use crate::report::write_probe::WriteProbe;
+use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use stolon_daemon::admin::{Admin, Limits};
@@ -101,8 +102,9 @@ pub async fn run(
         acted: acted.clone(),
         state,
         metrics: metrics.clone(),
+        write_probe: WriteProbe::default(),
     };
-    context.tasks.spawn(collector.run(end_of_reports.clone()));
+    let mut collector = context.tasks.spawn(collector.run(end_of_reports.clone()));
     let reporter = context.tasks.spawn(reporter.run(end_of_reports.clone()));
 
     let stop = context.shutdown.child_token();
@@ -123,6 +125,13 @@ pub async fn run(
         Ok(in_use) = refusal => {
             stop.cancel();
             keeper.await.map_err(anyhow::Error::from).and(Err(in_use.into()))
+        }
+        // What it saw last must not be reported for ever.
+        ended = &mut collector => {
+            stop.cancel();
+            let why = ended.err().map_or_else(|| anyhow!("it ended"), anyhow::Error::from);
+            let failed = why.context("the instance is looked at no more");
+            keeper.await.map_err(anyhow::Error::from).and(Err(failed))
         }
     };
     metrics.shutting_down();

@@ -52,7 +52,7 @@ pub struct PostgresState {
     /// Advertised port, as text.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub port: String,
-    /// Everything below could be read.
+    /// Everything below could be read, and the data can be written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub healthy: bool,
     /// PostgreSQL's system identifier, decimal.

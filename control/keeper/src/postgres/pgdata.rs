@@ -70,11 +70,6 @@ pub fn is_in_production(pgdata: &Path) -> io::Result<bool> {
     Ok(u32::from_ne_bytes([a, b, c, d]) == DB_IN_PRODUCTION)
 }
 
-/// Whether files in PGDATA can be written: not on a file system that has been remounted read-only, for one.
-pub fn check_writable(pgdata: &Path) -> io::Result<()> {
-    Ok(rustix::fs::access(pgdata, rustix::fs::Access::WRITE_OK)?)
-}
-
 /// Why the oldest WAL segment cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum WalError {

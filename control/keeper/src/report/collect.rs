@@ -1,6 +1,7 @@
 //! Collects the state of the instance.
 
 use super::Wanted;
+use super::write_probe::{WriteProbe, write_page};
 use crate::instance::{Instance, system_data};
 use crate::metrics::Metrics;
 use crate::postgres::pgdata;
@@ -41,9 +42,11 @@ pub struct Collector {
     pub state: watch::Sender<Option<PostgresState>>,
     /// For the metric of health.
     pub metrics: Metrics,
+    /// Whether the data can be written.
+    pub write_probe: WriteProbe,
 }
 
-/// Why not everything could be read, in one sentence.
+/// Why the instance is not healthy, in one sentence.
 type Obstacle = String;
 
 impl Collector {
@@ -60,10 +63,10 @@ impl Collector {
             let Some((state, obstacle)) = collected else { return };
             match (&obstacle, std::mem::replace(&mut was_healthy, state.healthy)) {
                 (Some(obstacle), true) => {
-                    warn!(error = obstacle, "cannot read the state of the instance");
+                    warn!(error = obstacle, "the instance is not healthy");
                 }
                 (Some(obstacle), false) => {
-                    debug!(error = obstacle, "cannot read the state of the instance");
+                    debug!(error = obstacle, "the instance is not healthy");
                 }
                 (None, false) => info!("the instance is healthy"),
                 (None, true) => {}
@@ -108,7 +111,7 @@ impl Collector {
     }
 
     async fn collect(
-        &self,
+        &mut self,
         db: &DbLocalState,
         wanted: &Wanted,
     ) -> (PostgresState, Option<Obstacle>) {
@@ -129,14 +132,12 @@ impl Collector {
         (state, obstacle)
     }
 
-    /// Fills in what the instance says, in the reference's order; at the first failure what was filled stays.
-    async fn fill(&self, state: &mut PostgresState, wanted: &Wanted) -> Result<(), Obstacle> {
+    /// Fills in what the instance says, in the reference's order, and tries to write; at the first failure what was filled stays.
+    async fn fill(&mut self, state: &mut PostgresState, wanted: &Wanted) -> Result<(), Obstacle> {
         let text = |error: &dyn std::error::Error| stolon_daemon::log::chain(error).to_string();
         let pgdata = self.instance.pgdata();
         let data = pgdata::look(&pgdata).map_err(|error| text(&error))?;
         let data = data.ok_or("the instance is not initialized")?;
-        pgdata::check_writable(&pgdata)
-            .map_err(|error| format!("PGDATA cannot be written to: {error}"))?;
         // On the same port another keeper's instance might answer.
         let running = self.instance.postmaster.running().map_err(|error| text(&error))?;
         running.ok_or("the server does not run")?;
@@ -156,6 +157,8 @@ impl Collector {
             Ok(name) => state.older_wal_file = name,
             Err(error) => warn!(%error, "failed to get older wal file"),
         }
-        Ok(())
+        // Last, because everything else may be known of an instance that cannot write.
+        let written = self.write_probe.check(move || write_page(&pgdata)).await;
+        written.map_err(|error| format!("PGDATA cannot be written to: {error}"))
     }
 }
