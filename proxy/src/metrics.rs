@@ -202,7 +202,7 @@ fn describe() {
     );
     describe_counter!(
         "stolon_proxy_bulk_pauses_total",
-        "Times that a stream left its thread to small sessions for a millisecond"
+        "Times that a stream left its thread to small sessions for two milliseconds"
     );
     describe_counter!(
         "stolon_proxy_sessions_moved_total",

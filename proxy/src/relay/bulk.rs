@@ -107,7 +107,7 @@ impl Bulk {
             }
             resources.counts.bulk_paused();
             self.is_pausing = true;
-            self.timer.arm(Instant::now() + resources.tuning.linger);
+            self.timer.arm(Instant::now() + resources.tuning.pause);
         }
         ready!(self.timer.poll_due());
         self.turn = 0;
