@@ -54,8 +54,14 @@ impl WriteProbe {
         match timeout(self.at_once, &mut running.write).await {
             Ok(ended) => {
                 self.running = None;
-                let error = ended.map_err(io::Error::other).flatten().err();
-                self.failure = error.filter(is_of_the_disk).map(|error| error.to_string());
+                self.failure = match ended.map_err(io::Error::other).flatten() {
+                    Err(error) if is_of_the_disk(&error) => Some(error.to_string()),
+                    Err(error) => {
+                        debug!(%error, "cannot try to write");
+                        None
+                    }
+                    Ok(()) => None,
+                };
             }
             Err(_) if running.since.elapsed() >= self.limit => {
                 self.failure = Some(format!("a write has not ended within {:?}", self.limit));
@@ -69,13 +75,8 @@ impl WriteProbe {
 /// Whether it is about the disk, and not about a want of the keeper's own, such as descriptors.
 fn is_of_the_disk(error: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let kinds = [PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
-    let is_broken = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
-    if !is_broken && !kinds.contains(&error.kind()) {
-        debug!(%error, "cannot try to write");
-        return false;
-    }
-    true
+    matches!(error.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Writes a page into the file system of `directory`, in a file without a name, which is gone whatever happens.
