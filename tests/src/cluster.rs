@@ -11,7 +11,6 @@ use crate::proxy::Proxy;
 use crate::scratch::Scratch;
 use crate::sentinel::Sentinel;
 use crate::server::Server;
-use crate::small_disk::SmallDisk;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -42,8 +41,6 @@ pub struct Cluster {
     pub sentinels: Vec<Sentinel>,
     /// Every keeper that was started.
     pub keepers: Vec<Keeper>,
-    /// The small disks of some keepers.
-    pub disks: Vec<SmallDisk>,
     /// The store.
     pub etcd: Etcd,
     /// What keepers share, and whose binaries are started.
@@ -75,7 +72,6 @@ impl Cluster {
             proxies: vec![],
             sentinels: vec![],
             keepers: vec![],
-            disks: vec![],
             etcd,
             site,
             scratch,
@@ -132,18 +128,10 @@ impl Cluster {
         self.keeper_mut(uid)
     }
 
-    /// Starts a keeper on a small disk, and says which of the [`Cluster::disks`] it is.
-    pub fn add_small_keeper(&mut self, uid: &str) -> Result<usize> {
-        let user = self.site.user;
-        let disk = SmallDisk::mount(self.prepare_keeper(uid, &[])?.data_dir(), user)?;
-        self.disks.push(disk);
-        self.restart_keeper(uid)?;
-        Ok(self.disks.len() - 1)
-    }
-
-    /// One of the small disks.
-    pub fn disk(&self, number: usize) -> Result<&SmallDisk> {
-        self.disks.get(number).context("no such disk")
+    /// Starts a keeper on a small disk.
+    pub fn add_small_keeper(&mut self, uid: &str) -> Result<()> {
+        self.prepare_keeper(uid, &[])?.use_small_disk()?;
+        self.restart_keeper(uid)
     }
 
     /// A new directory that belongs to the user who runs PostgreSQL.
@@ -286,16 +274,21 @@ impl Cluster {
         keeper.with_context(|| format!("no keeper {uid}"))?.restart(&self.scratch)
     }
 
-    /// Waits until what the master requires as synchronous standbys is what it is known to have, and some.
+    /// The keepers of the synchronous standbys that the master requires and is known to have, if these are the same.
+    pub fn in_sync(&self) -> Result<Vec<String>> {
+        let data = self.cluster_data()?;
+        let master = text(&data, "/cluster/status/master");
+        let place = |part: &str| format!("/dbs/{master}/{part}/synchronousStandbys");
+        let (spec, status) = (data.pointer(&place("spec")), data.pointer(&place("status")));
+        ensure!(spec == status, "{spec:?} are required, {status:?} in sync");
+        let dbs = spec.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        Ok(dbs.map(|db| text(&data, &format!("/dbs/{db}/spec/keeperUID")).to_owned()).collect())
+    }
+
+    /// Waits until somebody may be elected: a standby that is required and in sync.
     pub async fn synchronous(&self) -> Result<()> {
-        eventually("the required standbys are in sync", Duration::from_secs(60), async || {
-            let data = self.cluster_data()?;
-            let master = text(&data, "/cluster/status/master");
-            let place = |part: &str| format!("/dbs/{master}/{part}/synchronousStandbys");
-            let (spec, status) = (data.pointer(&place("spec")), data.pointer(&place("status")));
-            ensure!(spec == status, "{spec:?} are required, {status:?} in sync");
-            let count = spec.and_then(Value::as_array).map_or(0, Vec::len);
-            ensure!(count > 0, "none is required");
+        eventually("a standby is required and in sync", Duration::from_secs(60), async || {
+            ensure!(!self.in_sync()?.is_empty(), "none is required");
             Ok(())
         })
         .await

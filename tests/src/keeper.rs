@@ -8,6 +8,7 @@ use crate::ports::Port;
 use crate::postgres::{OsUser, Postgres};
 use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::small_disk::SmallDisk;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -54,6 +55,8 @@ pub struct Keeper {
     address: String,
     port: Port,
     data: PathBuf,
+    /// The disk of its data, if it is one of its own. Unmounted when PostgreSQL has ended.
+    disk: Option<SmallDisk>,
 }
 
 impl Keeper {
@@ -80,7 +83,19 @@ impl Keeper {
             address: "127.0.0.1".to_owned(),
             port: Port::reserve()?,
             data,
+            disk: None,
         })
+    }
+
+    /// Puts its data directory, which is empty, on a small disk.
+    pub fn use_small_disk(&mut self) -> Result<()> {
+        self.disk = Some(SmallDisk::mount(&self.data, self.site.user)?);
+        Ok(())
+    }
+
+    /// Its small disk.
+    pub fn disk(&self) -> Result<&SmallDisk> {
+        self.disk.as_ref().with_context(|| format!("{} has no small disk", self.uid))
     }
 
     /// Starts its process again.

@@ -3,21 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use stolon_tests::cluster::{FAST, fast_with};
-use stolon_tests::{Client, Load, eventually, scenario, soon};
+use stolon_tests::{Client, Load, eventually, scenario};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synchronous_cluster_loses_no_acknowledged_commit() -> Result<()> {
     scenario("synchronous_failover", async |cluster| {
         cluster.serve(&fast_with(r#""synchronousReplication": true"#), 3).await?;
         let master = cluster.master_uid()?;
-        let first = cluster.keeper(&master)?.client().await?;
-        soon("a standby is synchronous", async || {
-            let count = first.value("SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')").await?;
-            ensure!(count == "1", "{count} are");
-            Ok(())
-        })
-        .await?;
-        drop(first);
+        cluster.synchronous().await?;
         let load = Load::start(cluster.proxy()?.port(), 4).await?;
         load.progress(200, Duration::from_secs(30)).await?;
 

@@ -12,7 +12,7 @@ const RECOVERY: Duration = Duration::from_secs(30);
 async fn a_master_whose_disk_is_full_is_replaced_and_comes_back() -> Result<()> {
     scenario("full_master", async |cluster| {
         cluster.start(&fast_with(r#""synchronousReplication": true"#), 0).await?;
-        let disk = cluster.add_small_keeper("small")?;
+        cluster.add_small_keeper("small")?;
         cluster.healthy(1, Duration::from_secs(60)).await?;
         for uid in ["keeper1", "keeper2"] {
             cluster.add_keeper(uid)?;
@@ -22,7 +22,7 @@ async fn a_master_whose_disk_is_full_is_replaced_and_comes_back() -> Result<()> 
         let load = Load::start(cluster.proxy()?.port(), 2).await?;
         load.progress(50, RECOVERY).await?;
 
-        cluster.disk(disk)?.fill()?;
+        cluster.keeper("small")?.disk()?.fill()?;
         cluster.new_master("small", RECOVERY).await?;
         // It cannot note down what it is to be, and is no master any more for all that.
         eventually("the old master is stopped", RECOVERY, async || {
@@ -32,7 +32,7 @@ async fn a_master_whose_disk_is_full_is_replaced_and_comes_back() -> Result<()> 
         .await?;
         load.progress(50, RECOVERY).await?;
 
-        cluster.disk(disk)?.free()?;
+        cluster.keeper("small")?.disk()?.free()?;
         cluster.healthy(3, Duration::from_secs(60)).await?;
         load.progress(50, RECOVERY).await?;
         load.stop().await.check(cluster.proxy()?.port()).await?;
@@ -45,12 +45,12 @@ async fn a_master_whose_disk_is_full_is_replaced_and_comes_back() -> Result<()> 
 async fn a_standby_whose_disk_is_full_disturbs_nobody_and_comes_back() -> Result<()> {
     scenario("full_standby", async |cluster| {
         cluster.serve(FAST, 1).await?;
-        let disk = cluster.add_small_keeper("small")?;
+        cluster.add_small_keeper("small")?;
         cluster.healthy(2, Duration::from_secs(60)).await?;
         let load = Load::start(cluster.proxy()?.port(), 2).await?;
         load.progress(50, RECOVERY).await?;
 
-        cluster.disk(disk)?.fill()?;
+        cluster.keeper("small")?.disk()?.fill()?;
         eventually("its db is reported as unhealthy", RECOVERY, async || {
             let status = cluster.status()?;
             let keepers = status.get("keepers").and_then(|list| list.as_array());
@@ -65,7 +65,7 @@ async fn a_standby_whose_disk_is_full_disturbs_nobody_and_comes_back() -> Result
         .await?;
         load.progress(200, RECOVERY).await?;
 
-        cluster.disk(disk)?.free()?;
+        cluster.keeper("small")?.disk()?.free()?;
         cluster.healthy(2, Duration::from_secs(60)).await?;
         let report = load.stop().await;
         ensure!(report.errors == 0, "{} errors", report.errors);
@@ -79,14 +79,14 @@ async fn a_standby_whose_disk_is_full_disturbs_nobody_and_comes_back() -> Result
 async fn an_only_master_whose_disk_is_full_is_read_on_and_written_again_after_it() -> Result<()> {
     scenario("full_alone", async |cluster| {
         cluster.start(FAST, 0).await?;
-        let disk = cluster.add_small_keeper("small")?;
+        cluster.add_small_keeper("small")?;
         cluster.healthy(1, Duration::from_secs(60)).await?;
         soon("the proxy serves", async || {
             cluster.client().await?.run("CREATE TABLE kept AS SELECT 1 AS id").await
         })
         .await?;
         let session = cluster.client().await?;
-        cluster.disk(disk)?.fill()?;
+        cluster.keeper("small")?.disk()?.fill()?;
         soon("its keeper reports that", async || {
             let data = cluster.cluster_data()?;
             let dbs = data.get("dbs").and_then(|dbs| dbs.as_object()).context("no dbs")?;
@@ -98,7 +98,7 @@ async fn an_only_master_whose_disk_is_full_is_read_on_and_written_again_after_it
         for reader in [session, Client::connect(cluster.proxy()?.port()).await?] {
             ensure!(reader.value("SELECT count(*) FROM kept").await? == "1", "the row is gone");
         }
-        cluster.disk(disk)?.free()?;
+        cluster.keeper("small")?.disk()?.free()?;
         cluster.healthy(1, Duration::from_secs(60)).await?;
         cluster.client().await?.run("INSERT INTO kept SELECT generate_series(2, 1000)").await
     })

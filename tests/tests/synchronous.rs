@@ -43,14 +43,9 @@ async fn requires(cluster: &Cluster, keepers: &[String]) -> Result<()> {
 /// The keeper of the one standby that is required and in sync, and that of the other.
 async fn roles(cluster: &Cluster) -> Result<(String, String)> {
     let sync = soon("one standby is required and in sync", async || {
-        let data = cluster.cluster_data()?;
-        let master = text(&data, "/cluster/status/master");
-        let place = |part: &str| format!("/dbs/{master}/{part}/synchronousStandbys");
-        let (spec, status) = (data.pointer(&place("spec")), data.pointer(&place("status")));
-        ensure!(spec == status, "{spec:?} are required, {status:?} in sync");
-        let one = spec.and_then(Value::as_array).filter(|list| list.len() == 1);
-        let db = one.and_then(|list| list.first()?.as_str()).context("it is not one")?;
-        Ok(text(&data, &format!("/dbs/{db}/spec/keeperUID")).to_owned())
+        let keepers = cluster.in_sync()?;
+        ensure!(keepers.len() == 1, "{keepers:?} are");
+        keepers.into_iter().next().context("none is")
     })
     .await?;
     let other = cluster.standbys()?.into_iter().find(|keeper| keeper.uid != sync);
